@@ -45,7 +45,8 @@ class MissingPackageError(EiplTrtError):
 
 
 def require(module: str, *, install: str, needed_for: str) -> ModuleType:
-    """Import an optional module, or say in one line how to install it.
+    """
+    Import an optional module, or say in one line how to install it.
 
     Args:
         module: name to import, such as ``'torch'``.
@@ -62,7 +63,7 @@ def require(module: str, *, install: str, needed_for: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and module.split('.')[0] != error.name.split('.')[0]:
+        if error.name is not None and module.split('.', maxsplit=1)[0] != error.name.split('.')[0]:
             raise  # the module is there; something that it imports is not
         msg = f'{needed_for} needs the package {module!r}, which is not installed: {install}'
         raise MissingPackageError(msg) from None

@@ -1,0 +1,8 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What executes a model's graphs. `load_backend` picks one; nothing heavy is imported before."""
+
+from eipl_trt_ros.backends.base import Backend, StepTimes
+from eipl_trt_ros.backends.loader import BACKENDS, PRECISIONS, load_backend
+
+__all__ = ['BACKENDS', 'PRECISIONS', 'Backend', 'StepTimes', 'load_backend']

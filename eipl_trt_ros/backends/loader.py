@@ -1,0 +1,73 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses a backend and makes it for a bundle."""
+
+from __future__ import annotations
+
+import logging
+
+from eipl_trt_ros.backends.base import Backend
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BackendError
+
+BACKENDS = ('auto', 'onnxruntime', 'torch')
+PRECISIONS = ('fp32', 'fp16', 'int8')
+
+_log = logging.getLogger(__name__)
+
+
+def load_backend(
+    bundle: Bundle,
+    name: str = 'auto',
+    *,
+    precision: str = 'fp32',
+    threads: int = 1,
+    mixing: bool = False,
+) -> Backend:
+    """
+    Make the backend that executes a bundle's graphs.
+
+    Args:
+        bundle: a bundle with its graphs exported (the torch backend needs only the weights).
+        name: one of `BACKENDS`; ``auto`` takes ONNX Runtime and says so once where a precision
+            was asked for that it does not run.
+        precision: one of `PRECISIONS`.
+        threads: CPU threads for one inference.
+        mixing: whether frames will be mixed with the previous prediction (EIPL's
+            ``input_param`` below 1).
+
+    Returns:
+        A backend with zero state, owned by the calling thread.
+
+    Raises:
+        BackendError: the name or precision is unknown, or not available on this machine.
+        BundleError: the bundle lacks a graph.
+        MissingPackageError: the backend's package is not installed.
+
+    """
+    if name not in BACKENDS:
+        msg = f'backend is {name!r}, expected one of {", ".join(BACKENDS)}'
+        raise BackendError(msg)
+    if precision not in PRECISIONS:
+        msg = f'precision is {precision!r}, expected one of {", ".join(PRECISIONS)}'
+        raise BackendError(msg)
+    if threads < 1:
+        msg = f'threads is {threads}, expected 1 or more'
+        raise BackendError(msg)
+    if precision != 'fp32':
+        if name != 'auto':
+            msg = f'the {name} backend runs fp32, not {precision}: ask for precision fp32'
+            raise BackendError(msg)
+        _log.warning(
+            'precision %s needs TensorRT engines, which this version does not run yet: '
+            'running %s in fp32 on ONNX Runtime instead',
+            precision,
+            bundle.name,
+        )
+    if name == 'torch':
+        from eipl_trt_ros.backends.torch import TorchBackend  # noqa: PLC0415
+
+        return TorchBackend(bundle, threads=threads, mixing=mixing)
+    from eipl_trt_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415
+
+    return OnnxRuntimeBackend(bundle, threads=threads, mixing=mixing)

@@ -1,0 +1,183 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime on the CPU: the backend that every machine has."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eipl_trt_ros.backends.base import StepTimes
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BackendError, require
+
+_NUMPY_TYPES = {'tensor(float)': np.float32, 'tensor(uint8)': np.uint8}
+
+
+class OnnxRuntimeBackend:
+    """
+    Runs the graphs in fp32 on arrays that were bound once; nothing is copied or allocated.
+
+    The state lives in two buffers in turn: a frame reads one and writes the other. Each graph
+    therefore has two bindings, one per direction, and a frame only picks the binding.
+    """
+
+    name = 'onnxruntime'
+    precision = 'fp32'
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1, mixing: bool = False) -> None:
+        self._ort: Any = require(
+            'onnxruntime', install='pip install onnxruntime', needed_for='the onnxruntime backend'
+        )
+        self.mixing = mixing
+        self.device = platform.processor() or platform.machine()
+        self.timing = StepTimes()
+        suffix = '_mixed' if mixing else ''
+        self._motion = self._session(bundle, f'motion{suffix}', threads)
+        self._image = self._session(bundle, f'image{suffix}', threads)
+        self._make_buffers(bundle)
+        self._motion_bindings = [self._bind(self._motion, self._motion_arrays(i)) for i in (0, 1)]
+        self._image_bindings = [self._bind(self._image, self._image_arrays(i)) for i in (0, 1)]
+        self._run_options = self._ort.RunOptions()
+        self._current = 0
+
+    def _session(self, bundle: Bundle, graph: str, threads: int) -> Any:
+        options = self._ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        path = bundle.graph_path(graph)
+        try:
+            return self._ort.InferenceSession(
+                str(path), options, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
+            msg = f'ONNX Runtime cannot load {path}: {error}'
+            raise BackendError(msg) from None
+
+    def _make_buffers(self, bundle: Bundle) -> None:
+        model = bundle.model
+        height, width = model.image_height, model.image_width
+        self.image: NDArray[np.uint8] = np.zeros((height, width, 3), np.uint8)
+        self.joints: NDArray[np.float32] = np.zeros(model.joint_dim, np.float32)
+        self.predicted_joints: NDArray[np.float32] = np.zeros(model.joint_dim, np.float32)
+        self.predicted_image: NDArray[np.uint8] = np.zeros((height, width, 3), np.uint8)
+        self.encoder_points: NDArray[np.float32] | None = None
+        self.decoder_points: NDArray[np.float32] | None = None
+        if model.k_dim is not None:
+            self.encoder_points = np.zeros((model.k_dim, 2), np.float32)
+            self.decoder_points = np.zeros((model.k_dim, 2), np.float32)
+        self._h = [np.zeros(model.rec_dim, np.float32) for _ in (0, 1)]
+        self._c = [np.zeros(model.rec_dim, np.float32) for _ in (0, 1)]
+        # raw_joints is written by a frame while previous_joints is read: two buffers in turn;
+        # the image graph runs after the motion graph has read previous_image: one will do
+        self._mix = np.ones(1, np.float32)
+        self._raw_joints = [np.zeros(model.joint_dim, np.float32) for _ in (0, 1)]
+        self._raw_image = np.zeros((3, height, width), np.float32)
+        self._model_image = np.zeros((3, height, width), np.float32)
+
+    def _motion_arrays(self, current: int) -> dict[str, NDArray[Any] | None]:
+        following = 1 - current
+        return {
+            'image': self.image,
+            'joints': self.joints,
+            'h': self._h[current],
+            'c': self._c[current],
+            'previous_joints': self._raw_joints[current],
+            'previous_image': self._raw_image,
+            'mix': self._mix,
+            'predicted_joints': self.predicted_joints,
+            'next_h': self._h[following],
+            'next_c': self._c[following],
+            'encoder_points': self.encoder_points,
+            'decoder_points': self.decoder_points,
+            'raw_joints': self._raw_joints[following],
+            'model_image': self._model_image,
+        }
+
+    def _image_arrays(self, current: int) -> dict[str, NDArray[Any] | None]:
+        return {
+            'h': self._h[current],
+            'image': self.image,
+            'model_image': self._model_image,
+            'decoder_points': self.decoder_points,
+            'predicted_image': self.predicted_image,
+            'raw_image': self._raw_image,
+        }
+
+    def _bind(self, session: Any, arrays: Mapping[str, NDArray[Any] | None]) -> Any:
+        """Bind a graph's inputs and outputs to the memory of our arrays, by name."""
+        binding = session.io_binding()
+        ends = [(binding.bind_input, entry) for entry in session.get_inputs()]
+        ends += [(binding.bind_output, entry) for entry in session.get_outputs()]
+        for bind, entry in ends:
+            array = arrays.get(entry.name)
+            kind = _NUMPY_TYPES.get(entry.type)
+            if array is None or array.dtype != kind or list(array.shape) != list(entry.shape):
+                expected = None if array is None else f'{array.dtype} {list(array.shape)}'
+                msg = (
+                    f'graph {session._model_path}: {entry.name!r} is {entry.type} '
+                    f'{entry.shape}, expected {expected or "no such name"}; '
+                    'write the graphs again with: eipl_trt export'
+                )
+                raise BackendError(msg)
+            bind(entry.name, 'cpu', 0, kind, list(array.shape), array.ctypes.data)
+        return binding
+
+    def run_motion(self, mix: float = 1.0) -> None:
+        """Run the motion graph; see `Backend`."""
+        self._mix[0] = mix
+        begin = time.perf_counter_ns()
+        self._run(self._motion, self._motion_bindings[self._current])
+        self.timing.infer += time.perf_counter_ns() - begin
+
+    def advance(self) -> None:
+        """Swap the state buffers; see `Backend`."""
+        self._current = 1 - self._current
+
+    def run_image(self) -> None:
+        """Run the image graph; see `Backend`."""
+        begin = time.perf_counter_ns()
+        self._run(self._image, self._image_bindings[self._current])
+        self.timing.image_infer += time.perf_counter_ns() - begin
+
+    def _run(self, session: Any, binding: Any) -> None:
+        try:
+            session.run_with_iobinding(binding, self._run_options)
+        except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
+            msg = f'ONNX Runtime failed while it ran a graph: {error}'
+            raise BackendError(msg) from error
+
+    def reset(self) -> None:
+        """Set the state to zeros; see `Backend`."""
+        for array in self._state_arrays().values():
+            array.fill(0)
+
+    def _state_arrays(self) -> dict[str, NDArray[np.float32]]:
+        arrays: dict[str, NDArray[np.float32]] = {
+            'h': self._h[self._current],
+            'c': self._c[self._current],
+        }
+        if self.mixing:
+            arrays['previous_joints'] = self._raw_joints[self._current]
+            arrays['previous_image'] = self._raw_image
+        return arrays
+
+    def get_state(self) -> dict[str, NDArray[np.float32]]:
+        """Return a copy of the state; see `Backend`."""
+        return {name: array.copy() for name, array in self._state_arrays().items()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.float32]]) -> None:
+        """Replace the state; see `Backend`."""
+        for name, array in self._state_arrays().items():
+            np.copyto(array, state[name])
+
+    def close(self) -> None:
+        """Let the sessions go; see `Backend`."""
+        self._motion_bindings = self._image_bindings = []
+        self._motion = self._image = None
