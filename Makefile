@@ -1,0 +1,52 @@
+# On a machine without ROS: `make demo` and `make test` set everything up in .venv and run.
+# On a robot, ROS 2 is there already: see README.md, rosdep and colcon do the work.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+SAMPLES := samples/sarnn samples/cnnrnn samples/cnnrnnln
+BAG := samples/demonstration
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo 'make demo   replay a recorded demonstration through the lifecycle node; writes $(OUT)/report.html'
+	@echo 'make test   lint, then all tests'
+	@echo 'make lint   ruff and mypy only'
+	@echo 'make bench  where the microseconds of a frame go on this machine'
+	@echo 'make clean  remove the virtual environment and everything made here'
+
+demo: $(VENV)/.base
+	$(BIN)/eipl_trt evaluate --live --bag $(BAG) $(SAMPLES:%=--bundle %) --out $(OUT)
+
+bench: $(VENV)/.test
+	$(BIN)/eipl_trt bench $(SAMPLES:%=--bundle %)
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(OUT) build install log
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "the pinned wheels need Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { \
+	  echo "Python lacks venv; install it: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: $(VENV)/bin/python requirements/base.txt requirements/constraints.txt setup.py
+	$(BIN)/python -m pip install --quiet -r requirements/base.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base requirements/test.txt requirements/export.txt requirements/sim.txt
+	$(BIN)/python -m pip install --quiet -r requirements/test.txt -r requirements/sim.txt
+	@touch $@
