@@ -26,7 +26,8 @@ class RateGate:
     can then be nearer. After each frame taken the ticks move a tenth of their distance to it, so
     that a camera at 29.97 Hz gives every third frame for ever, with no frame skipped when the
     difference has added up to a whole one; a camera off by more than 5 percent of its own period
-    per tick is not followed, and its frames are picked so that the mean rate is the model's.
+    per tick is not followed, and its frames are picked so that the mean rate is the model's. Two
+    frames nearer to each other than half a model's period are never both taken.
 
     Args:
         period_ns: one period of the model, in nanoseconds.
@@ -38,6 +39,7 @@ class RateGate:
         self._intervals: deque[int] = deque(maxlen=_INTERVALS)
         self._last: int | None = None
         self._tick: int | None = None
+        self._taken = 0
         self._tolerance = period_ns // 2
         self.missed = 0
         """Ticks for which no frame was taken, since the gate was made."""
@@ -51,10 +53,14 @@ class RateGate:
 
     def due(self, stamp_ns: int) -> bool:
         """Tell whether the model should step with the frame that was just observed."""
-        return self._tick is None or stamp_ns >= self._tick - self._tolerance
+        if self._tick is None:
+            return True
+        near = stamp_ns >= self._tick - self._tolerance
+        return near and stamp_ns - self._taken >= self._period // 2
 
     def take(self, stamp_ns: int) -> None:
         """Let the model step with a frame that is due; ticks passed over count as missed."""
+        self._taken = stamp_ns
         if self._tick is None:
             self._tick = stamp_ns + self._period
             return
