@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from eipl_trt_ros.backends.base import StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError, require
+from eipl_trt_ros.spec import TensorSpec
 
-_NUMPY_TYPES = {'tensor(float)': np.float32, 'tensor(uint8)': np.uint8}
+_TYPE_NAMES = {'tensor(float)': 'float32', 'tensor(uint8)': 'uint8'}
 
 
 class OnnxRuntimeBackend:
@@ -53,12 +55,15 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 3
         path = bundle.graph_path(graph)
         try:
-            return self._ort.InferenceSession(
+            session = self._ort.InferenceSession(
                 str(path), options, providers=['CPUExecutionProvider']
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
             msg = f'ONNX Runtime cannot load {path}: {error}'
             raise BackendError(msg) from None
+        _check_ends(path, session.get_inputs(), bundle.model.graph_inputs(graph))
+        _check_ends(path, session.get_outputs(), bundle.model.graph_outputs(graph))
+        return session
 
     def _make_buffers(self, bundle: Bundle) -> None:
         model = bundle.model
@@ -110,23 +115,18 @@ class OnnxRuntimeBackend:
             'raw_image': self._raw_image,
         }
 
-    def _bind(self, session: Any, arrays: Mapping[str, NDArray[Any] | None]) -> Any:
+    @staticmethod
+    def _bind(session: Any, arrays: Mapping[str, NDArray[Any] | None]) -> Any:
         """Bind a graph's inputs and outputs to the memory of our arrays, by name."""
         binding = session.io_binding()
-        ends = [(binding.bind_input, entry) for entry in session.get_inputs()]
-        ends += [(binding.bind_output, entry) for entry in session.get_outputs()]
-        for bind, entry in ends:
-            array = arrays.get(entry.name)
-            kind = _NUMPY_TYPES.get(entry.type)
-            if array is None or array.dtype != kind or list(array.shape) != list(entry.shape):
-                expected = None if array is None else f'{array.dtype} {list(array.shape)}'
-                msg = (
-                    f'graph {session._model_path}: {entry.name!r} is {entry.type} '
-                    f'{entry.shape}, expected {expected or "no such name"}; '
-                    'write the graphs again with: eipl_trt export'
-                )
-                raise BackendError(msg)
-            bind(entry.name, 'cpu', 0, kind, list(array.shape), array.ctypes.data)
+        for ends, bind in (
+            (session.get_inputs(), binding.bind_input),
+            (session.get_outputs(), binding.bind_output),
+        ):
+            for end in ends:
+                array = arrays[end.name]
+                if array is not None:
+                    bind(end.name, 'cpu', 0, array.dtype, list(array.shape), array.ctypes.data)
         return binding
 
     def run_motion(self, mix: float = 1.0) -> None:
@@ -181,3 +181,17 @@ class OnnxRuntimeBackend:
         """Let the sessions go; see `Backend`."""
         self._motion_bindings = self._image_bindings = []
         self._motion = self._image = None
+
+
+def _check_ends(path: Path, found: Sequence[Any], expected: Sequence[TensorSpec]) -> None:
+    """Refuse a graph whose inputs or outputs are not those of the bundle's model."""
+    have = {end.name: (_TYPE_NAMES.get(end.type, end.type), tuple(end.shape)) for end in found}
+    want = {tensor.name: (tensor.dtype, tensor.shape) for tensor in expected}
+    for name in sorted(have.keys() | want.keys()):
+        if have.get(name) != want.get(name):
+            msg = (
+                f'{path}: {name!r} is {have.get(name, "missing")}, the model needs '
+                f'{want.get(name, "nothing of that name")}; write the graphs again with: '
+                f'eipl_trt export {path.parent}'
+            )
+            raise BackendError(msg)
