@@ -1,0 +1,160 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+from references import make_bundle, random_weights
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import ExportError
+from eipl_trt_ros.export.builder import INLINE_BYTES, GraphBuilder
+from eipl_trt_ros.export.graphs import build_graph, write_graphs
+from eipl_trt_ros.export.weights import WeightFile, write_weights
+from eipl_trt_ros.spec import GRAPHS, ModelSpec, TensorSpec
+
+SPECS = {
+    'sarnn': ModelSpec('sarnn', 48, 64, 5, 80, k_dim=4, temperature=1e-4, heatmap_size=0.1),
+    'cnnrnn': ModelSpec('cnnrnn', 128, 128, 8, 50, feat_dim=10),
+    'cnnrnnln': ModelSpec('cnnrnnln', 128, 128, 8, 50, feat_dim=10),
+}
+TYPES = {int(TensorProto.UINT8): 'uint8', int(TensorProto.FLOAT): 'float32'}
+
+
+@pytest.fixture(scope='module', params=SPECS)
+def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    spec = SPECS[request.param]
+    return make_bundle(tmp_path_factory.mktemp(spec.type), spec, random_weights(spec))
+
+
+@pytest.fixture(params=GRAPHS)
+def model(request: pytest.FixtureRequest, bundle: Bundle) -> onnx.ModelProto:
+    return onnx.load(bundle.graph_path(request.param), load_external_data=False)
+
+
+def described(values: list[onnx.ValueInfoProto]) -> list[tuple[str, str, tuple[int, ...]]]:
+    types = [value.type.tensor_type for value in values]
+    return [(value.name, TYPES[kind.elem_type], tuple(side.dim_value for side in kind.shape.dim))
+            for value, kind in zip(values, types, strict=True)]
+
+
+def expected(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, tuple[int, ...]]]:
+    return [(spec.name, spec.dtype, spec.shape) for spec in specs]
+
+
+def test_a_graph_takes_and_gives_what_the_spec_says(
+        model: onnx.ModelProto, bundle: Bundle) -> None:
+    name = model.graph.name
+    assert described(list(model.graph.input)) == expected(bundle.model.graph_inputs(name))
+    assert described(list(model.graph.output)) == expected(bundle.model.graph_outputs(name))
+
+
+def test_a_graph_is_opset_17_without_batch_axis_and_with_named_nodes(
+        model: onnx.ModelProto) -> None:
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', 17)]
+    names = [node.name for node in model.graph.node]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_node_and_initializer_is_used(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    used = {name for node in graph.node for name in node.input}
+    used |= {value.name for value in graph.output}
+    made = [value.name for value in graph.input] + [entry.name for entry in graph.initializer]
+    made += [name for node in graph.node for name in node.output]
+    assert set(made) == used
+    assert 'Constant' not in {node.op_type for node in graph.node}
+
+
+def test_uint8_goes_through_a_cast_and_nothing_else(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    for value in graph.input:
+        if value.type.tensor_type.elem_type == TensorProto.UINT8:
+            takers = [node.op_type for node in graph.node if value.name in node.input]
+            assert takers == ['Cast']
+    for value in graph.output:
+        if value.type.tensor_type.elem_type == TensorProto.UINT8:
+            assert [node.op_type for node in graph.node if value.name in node.output] == ['Cast']
+
+
+def test_large_weights_stay_in_the_weights_file_byte_by_byte(
+        model: onnx.ModelProto, bundle: Bundle) -> None:
+    data = bundle.weights_path.read_bytes()
+    weights = WeightFile(bundle.weights_path)
+    turned = 0
+    for entry in model.graph.initializer:
+        if entry.data_location != TensorProto.EXTERNAL:
+            if entry.name.endswith('weight_turned'):
+                turned += 1
+            elif not entry.name.endswith('shape'):
+                assert numpy_helper.to_array(entry).nbytes < INLINE_BYTES
+            continue
+        place = {pair.key: pair.value for pair in entry.external_data}
+        assert place['location'] == bundle.weights_path.name
+        begin, length = int(place['offset']), int(place['length'])
+        stored = weights[entry.name].values
+        assert data[begin:begin + length] == stored.tobytes()
+        assert int(np.prod(entry.dims)) * 4 == length >= INLINE_BYTES
+    assert turned == (3 if bundle.model.type == 'sarnn' and 'image' in model.graph.name[:5] else 0)
+
+
+def test_onnx_itself_reads_the_external_weights(bundle: Bundle) -> None:
+    loaded = onnx.load(bundle.graph_path('motion'))
+    weights = WeightFile(bundle.weights_path)
+    arrays = {entry.name: numpy_helper.to_array(entry) for entry in loaded.graph.initializer}
+    np.testing.assert_array_equal(arrays['rec.weight_ih'], weights['rec.weight_ih'].values)
+
+
+def test_the_same_weights_give_the_same_bytes(bundle: Bundle, tmp_path: Path) -> None:
+    spec = bundle.model
+    again = make_bundle(tmp_path / 'elsewhere', spec, random_weights(spec))
+    for name in (bundle.weights_path.name, *(f'{graph}.onnx' for graph in GRAPHS)):
+        assert (again.path / name).read_bytes() == (bundle.path / name).read_bytes()
+
+
+def test_a_failed_export_leaves_the_old_graphs_and_nothing_else(bundle: Bundle) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.path.iterdir()}
+    small = dataclasses.replace(bundle.model, rec_dim=7)
+    contradictory = dataclasses.replace(bundle, model=small)
+    with pytest.raises(ExportError, match=r'graph motion of .* is not valid ONNX'):
+        write_graphs(contradictory)
+    assert {path.name: path.read_bytes() for path in bundle.path.iterdir()} == before
+
+
+def test_the_progress_names_each_graph(bundle: Bundle) -> None:
+    names: list[str] = []
+    write_graphs(bundle, names.append)
+    assert names == list(GRAPHS)
+
+
+def test_missing_weights_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / 'weights.safetensors'
+    with pytest.raises(ExportError, match=r'weights\.safetensors cannot be read as weights'):
+        WeightFile(path)
+    write_weights({'some.weight': np.zeros(3, np.float32)}, path)
+    with pytest.raises(ExportError, match='has no tensor'):
+        build_graph(bundle, 'motion', WeightFile(path))
+
+
+def test_a_node_that_nobody_uses_is_refused(tmp_path: Path) -> None:
+    write_weights({}, tmp_path / 'weights.safetensors')
+    build = GraphBuilder('example', WeightFile(tmp_path / 'weights.safetensors'))
+    build.add('Tanh', ['x'], 'idle')
+    build.add('Tanh', ['x'], 'y')
+    ends = TensorSpec('x', 'float32', (1,)), TensorSpec('y', 'float32', (1,))
+    with pytest.raises(ExportError, match='graph example: nothing uses idle'):
+        build.build(ends[:1], ends[1:], {})
+
+
+def test_two_constants_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_weights({}, tmp_path / 'weights.safetensors')
+    build = GraphBuilder('example', WeightFile(tmp_path / 'weights.safetensors'))
+    assert build.constant('one', 1.0) == build.constant('one', 1.0) == 'one'
+    with pytest.raises(ExportError, match="two different constants are named 'one'"):
+        build.constant('one', 2.0)
