@@ -78,17 +78,17 @@ class BagWriter:
 
     def __init__(self, **writer_options) -> None:
         self._options = {'version': 9, 'storage_plugin': StoragePlugin.MCAP} | writer_options
-        self._messages: list[tuple[int, str, str, object]] = []
+        self.messages: list[tuple[int, str, str, object]] = []
 
     def add(self, log_ns: int, topic: str, kind: str, message: object) -> None:
-        self._messages.append((log_ns, topic, kind, message))
+        self.messages.append((log_ns, topic, kind, message))
 
     def write(self, path: Path, configure: Callable[[Writer], None] = lambda _: None) -> Path:
         writer = Writer(path, **self._options)
         configure(writer)
         with writer:
             connections = {}
-            for log_ns, topic, kind, message in sorted(self._messages, key=lambda m: m[0]):
+            for log_ns, topic, kind, message in sorted(self.messages, key=lambda m: m[0]):
                 if topic not in connections:
                     connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
                 writer.write(connections[topic], log_ns, STORE.serialize_cdr(message, kind))
