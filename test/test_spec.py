@@ -9,11 +9,12 @@ import pytest
 from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.spec import GRAPHS, ModelSpec
 
-SARNN: dict[str, Any] = {'type': 'sarnn', 'image_height': 48, 'image_width': 64, 'joint_dim': 5,
-                         'rec_dim': 20,
-                         'k_dim': 4, 'temperature': 1e-4, 'heatmap_size': 0.1}
-CNNRNN: dict[str, Any] = {'type': 'cnnrnn', 'image_height': 128, 'image_width': 128, 'joint_dim': 8,
-                          'rec_dim': 50, 'feat_dim': 10}
+SARNN: dict[str, Any] = {
+    'type': 'sarnn', 'image_height': 48, 'image_width': 64, 'joint_dim': 5, 'rec_dim': 20,
+    'k_dim': 4, 'temperature': 1e-4, 'heatmap_size': 0.1}
+CNNRNN: dict[str, Any] = {
+    'type': 'cnnrnn', 'image_height': 128, 'image_width': 128, 'joint_dim': 8, 'rec_dim': 50,
+    'feat_dim': 10}
 
 
 @pytest.mark.parametrize(('base', 'change', 'message'), [
