@@ -1,0 +1,143 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to one frame in the inference thread: decode, step, publish, account."""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Int64MultiArray
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import EiplTrtError
+from eipl_trt_ros.nodes.conversion import PictureDecoder
+from eipl_trt_ros.nodes.frame_timing import TimingMessage
+from eipl_trt_ros.nodes.image_output import ImageOutput
+from eipl_trt_ros.nodes.inference import Frame
+from eipl_trt_ros.nodes.motion_output import LATEST, MotionOutput
+from eipl_trt_ros.nodes.predictor_settings import PredictorSettings
+from eipl_trt_ros.nodes.statistics import FrameStatistics
+from eipl_trt_ros.predictor import Predictor, open_predictor
+from eipl_trt_ros.robot import CameraSpec
+
+_WARM_UP_FRAMES = 3
+
+
+def open_and_warm_up(settings: PredictorSettings) -> Predictor:
+    """Make a predictor and run some frames, so that the first real one is not the slowest."""
+    predictor = open_predictor(
+        settings.bundle,
+        settings.backend,
+        precision=settings.precision,
+        threads=settings.threads,
+        input_mixing=settings.input_mixing,
+    )
+    try:
+        bundle = predictor.bundle
+        height, width = bundle.model.image_height, bundle.model.image_width
+        picture = np.zeros((*smallest_picture(bundle.camera, height, width), 3), np.uint8)
+        joints = (bundle.joint_minimum + bundle.joint_maximum) / 2
+        for _ in range(_WARM_UP_FRAMES):
+            predictor.step(picture, joints)
+            predictor.predicted_image()
+        predictor.reset()
+    except BaseException:
+        predictor.close()
+        raise
+    return predictor
+
+
+def smallest_picture(camera: CameraSpec, height: int, width: int) -> tuple[int, int]:
+    """Return height and width of the smallest camera picture that a bundle can take."""
+    if camera.crop is not None:
+        height = camera.crop.top + camera.crop.height
+        width = camera.crop.left + camera.crop.width
+    return height * camera.stride, width * camera.stride
+
+
+class FrameRunner:
+    """
+    Runs frames and publishes what comes of them; `run` is called in the inference thread.
+
+    Args:
+        node: lifecycle node that publishes while it is active.
+        bundle: the model.
+        command_type: see `MotionOutput`.
+
+    """
+
+    def __init__(self, node: LifecycleNode, bundle: Bundle, command_type: str) -> None:
+        self._node = node
+        self._clock = node.get_clock()
+        self._decoder = PictureDecoder(bundle.camera.encoding)
+        self._timing = TimingMessage()
+        self._period_ns = round(1e9 / bundle.rate_hz)
+        self.statistics = FrameStatistics(self._period_ns)
+        self._motion = MotionOutput(node, bundle, command_type)
+        self._images = ImageOutput(node, bundle)
+        self._timing_publisher = node.create_lifecycle_publisher(
+            Int64MultiArray, '~/frame_timing', LATEST
+        )
+
+    def start(self) -> None:
+        """Begin a run of the active node: counts and grippers start anew."""
+        self.statistics = FrameStatistics(self._period_ns)
+        self._motion.reset()
+
+    def run(self, predictor: Predictor, frame: Frame, reset: bool) -> None:
+        """Run one frame; whatever goes wrong is logged and counted, and publishes nothing."""
+        try:
+            if reset:
+                predictor.reset()
+                self._motion.reset()
+            self._run(predictor, frame)
+        except EiplTrtError as error:
+            self._fail(str(error))
+        except Exception:  # an error in one frame must not end the thread
+            self._fail(traceback.format_exc())
+
+    def _fail(self, text: str) -> None:
+        self.statistics.add_failure()
+        self._node.get_logger().error(f'frame dropped: {text}', throttle_duration_sec=5.0)
+
+    def _run(self, predictor: Predictor, frame: Frame) -> None:
+        started = time.monotonic_ns()
+        picture = self._decoder.decode(frame.message)
+        decode = time.monotonic_ns() - started
+        number = predictor.frame
+        motion = predictor.step(picture, frame.joints)
+        self._motion.publish(motion.joints, frame.stamp_ns)
+        commanded = time.monotonic_ns()
+        stamp_to_command = self._clock.now().nanoseconds - frame.stamp_ns
+        if predictor.input_mixing != 1.0:
+            predictor.predicted_image()  # the next frame is mixed with it: better now than then
+        self._images.publish(predictor, frame.message.header)
+        finished = time.monotonic_ns()
+        if self._timing_publisher.get_subscription_count() > 0:
+            message = self._timing.write(
+                stamp=frame.stamp_ns,
+                frame=number,
+                received=frame.received_ns,
+                started=started,
+                commanded=commanded,
+                finished=finished,
+                stamp_to_command=stamp_to_command,
+                decode=decode,
+                steps=predictor.timing,
+            )
+            self._timing_publisher.publish(message)
+        self.statistics.add(
+            stamp_to_command,
+            commanded - frame.received_ns,
+            predictor.timing.motion_total,
+            finished - started,
+        )
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        self._motion.destroy()
+        self._images.destroy()
+        self._node.destroy_lifecycle_publisher(self._timing_publisher)

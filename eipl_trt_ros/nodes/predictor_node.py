@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The lifecycle node that turns camera images and joint states into joint commands.
+
+configure loads the bundle, makes the backend and warms it up; activate subscribes; deactivate
+stops; cleanup and shutdown give everything back. The executor's thread (the main thread) receives
+and pairs; one inference thread, which owns the predictor, runs frames and publishes.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from eipl_trt_ros.errors import BundleError
+from eipl_trt_ros.nodes.diagnostics import PredictorDiagnostics
+from eipl_trt_ros.nodes.frame_runner import FrameRunner, open_and_warm_up
+from eipl_trt_ros.nodes.inference import Frame, InferenceThread
+from eipl_trt_ros.nodes.intake import Intake
+from eipl_trt_ros.nodes.managed import ManagedNode
+from eipl_trt_ros.nodes.parameters import declare, wrong_choice
+from eipl_trt_ros.nodes.predictor_settings import (
+    AUTOSTART,
+    SETTINGS,
+    PredictorSettings,
+    read_settings,
+)
+from eipl_trt_ros.nodes.process import keep_freed_memory, run_node
+from eipl_trt_ros.predictor import Predictor
+
+_DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
+
+
+@dataclass(frozen=True)
+class _Configured:
+    """What the node holds between configure and cleanup."""
+
+    settings: PredictorSettings
+    thread: InferenceThread
+    predictor: Predictor
+    runner: FrameRunner
+
+
+class PredictorNode(ManagedNode):
+    """
+    Predicts the next joints from camera and joints, at the model's rate.
+
+    Subscribes to ``image`` (or ``image/compressed``) and ``joint_states``; publishes what
+    `motion_output`, `image_output` and `frame_timing` describe, and ``/diagnostics``; serves
+    ``~/reset``, which resets the LSTM state before the next frame.
+    """
+
+    def __init__(self, name: str = 'predictor', **settings: Any) -> None:
+        self._configured: _Configured | None = None
+        self._intake: Intake | None = None
+        super().__init__(name, **settings)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        declare(self, (AUTOSTART, *SETTINGS))
+        self._diagnostics = PredictorDiagnostics(self.get_fully_qualified_name())
+        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the node brings itself up."""
+        return bool(self.get_parameter(AUTOSTART.name).value)
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        reason = wrong_choice(SETTINGS, parameters)
+        if reason is None and self._configured is not None:
+            names = {setting.name for setting in SETTINGS}
+            fixed = [parameter.name for parameter in parameters if parameter.name in names]
+            if fixed:
+                reason = (
+                    f'{fixed[0]} takes effect when the node is configured: first '
+                    f'ros2 lifecycle set {self.get_fully_qualified_name()} deactivate, then '
+                    'cleanup'
+                )
+        return SetParametersResult(successful=reason is None, reason=reason or '')
+
+    def configure(self) -> None:
+        """Load the bundle, make the backend in the inference thread, warm it up."""
+        settings = read_settings(self)
+        if not settings.bundle:
+            msg = "the parameter 'bundle' is empty: set it to the folder of a bundle"
+            raise BundleError(msg)
+        thread = InferenceThread(lambda: open_and_warm_up(settings))
+        predictor = thread.start()
+        try:
+            runner = FrameRunner(self, predictor.bundle, settings.command_type)
+        except BaseException:
+            thread.close()
+            raise
+        self._configured = _Configured(settings, thread, predictor, runner)
+        bundle, backend = predictor.bundle, predictor.backend
+        self.get_logger().info(
+            f'{bundle.name}: {bundle.model.type}, {bundle.rate_hz:g} Hz, on {backend.name} in '
+            f'{backend.precision} ({backend.device})'
+        )
+
+    def activate(self) -> None:
+        """Subscribe, and let the inference thread take frames from a fresh state."""
+        held = self._held()
+        held.runner.start()
+        held.thread.resume(held.runner.run)
+        self._diagnostics.restart(time.monotonic_ns())
+        # what exists by now stays: the collector need not look at it again during frames
+        gc.collect()
+        gc.freeze()
+        self._intake = Intake(self, held.predictor.bundle, held.settings, self._submit)
+        self.get_logger().info(
+            f'active: images from {self._intake.image_topic}, joints from '
+            f'{self._intake.joint_topic}'
+        )
+
+    def _held(self) -> _Configured:
+        if self._configured is None:
+            msg = 'the node is not configured'
+            raise RuntimeError(msg)
+        return self._configured
+
+    def _submit(self, frame: Frame, reset: bool) -> bool:
+        return self._held().thread.submit(frame, reset=reset)
+
+    def deactivate(self) -> None:
+        """Unsubscribe, and wait for the frame in work."""
+        if self._intake is not None:
+            self._intake.close()
+            self._intake = None
+            gc.unfreeze()
+        if self._configured is not None:
+            self._configured.thread.pause()
+
+    def release(self) -> None:
+        """Give back the predictor, the thread and the publishers."""
+        self.deactivate()
+        held, self._configured = self._configured, None
+        if held is not None:
+            held.thread.close()
+            held.runner.destroy()
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._configured is not None
+        if self._configured is not None:
+            self._configured.thread.request_reset()
+            response.message = 'the state is reset before the next frame'
+        else:
+            response.message = 'there is no state: the node is not configured'
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        held = self._configured
+        if held is None or self._intake is None:
+            state = 'unconfigured' if held is None else 'inactive'
+            status = self._diagnostics.idle(state, self.failure)
+        else:
+            now_ns = time.monotonic_ns()
+            status = self._diagnostics.active(
+                self._intake, held.runner.statistics, held.predictor, now_ns
+            )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics_publisher.publish(message)
+
+
+def _start(node: PredictorNode) -> None:
+    if node.autostart:
+        node.bring_up()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node; the entry point of ``ros2 run eipl_trt_ros predictor_node``."""
+    keep_freed_memory()
+    return run_node(PredictorNode, _start, arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

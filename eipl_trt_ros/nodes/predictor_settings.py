@@ -1,0 +1,112 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of `predictor_node`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from rclpy.node import Node
+
+from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.nodes.motion_output import COMMAND_TYPES
+from eipl_trt_ros.nodes.parameters import Setting
+
+IMAGE_TRANSPORTS = ('raw', 'compressed')
+RELIABILITIES = ('best_effort', 'reliable')
+
+AUTOSTART = Setting(
+    'autostart',
+    False,
+    'Configure and activate at the start; leave it off where a launch file or a lifecycle manager '
+    'does that.',
+    read_only=True,
+)
+
+SETTINGS = (
+    Setting('bundle', '', 'Folder of the bundle to run.'),
+    Setting(
+        'backend',
+        'auto',
+        'What executes the model; auto takes the fastest there is for the precision.',
+        choices=BACKENDS,
+    ),
+    Setting('precision', 'fp32', 'Precision of the inference.', choices=PRECISIONS),
+    Setting('threads', 1, 'CPU threads for one inference.', low=1, high=64),
+    Setting(
+        'input_mixing',
+        1.0,
+        'Share of the sensed image and joints in what the model sees, the rest being its own last '
+        'prediction; 1 is sensors only, less is smoother and slower to react.',
+        low=0.0,
+        high=1.0,
+    ),
+    Setting(
+        'image_transport',
+        'raw',
+        "raw subscribes to the topic 'image'; compressed subscribes to 'image/compressed', where "
+        "the first part is 'image' after remapping.",
+        choices=IMAGE_TRANSPORTS,
+    ),
+    Setting(
+        'image_reliability',
+        'best_effort',
+        'QoS of the image subscription: best_effort as for sensor data, which matches every '
+        'publisher; reliable asks for lost parts of large images again, at the price of delay.',
+        choices=RELIABILITIES,
+    ),
+    Setting(
+        'command_type',
+        'joint_trajectory',
+        "Type of the command: joint_trajectory on '~/joint_trajectory', or float64_multi_array on "
+        "'~/commands'.",
+        choices=COMMAND_TYPES,
+    ),
+    Setting(
+        'slop',
+        0.05,
+        "How far a joint sample may be from the image's stamp, in seconds; an image with none so "
+        'near is dropped.',
+        low=0.0,
+        high=10.0,
+    ),
+    Setting(
+        'joint_wait',
+        0.0,
+        'How long to hold an image back for a joint sample at or after its stamp, in seconds; 0 '
+        'takes the newest sample there is.',
+        low=0.0,
+        high=1.0,
+    ),
+    Setting(
+        'time_jump',
+        1.0,
+        'How far a stamp must go back, in seconds, to mean that time itself went back (a bag that '
+        'starts again), which resets the state; anything less is a late message.',
+        low=0.01,
+        high=3600.0,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PredictorSettings:
+    """The values of `SETTINGS`, as they are when the node is configured."""
+
+    bundle: str
+    backend: str
+    precision: str
+    threads: int
+    input_mixing: float
+    image_transport: str
+    image_reliability: str
+    command_type: str
+    slop: float
+    joint_wait: float
+    time_jump: float
+
+
+def read_settings(node: Node) -> PredictorSettings:
+    """Read the parameters of a node that declared `SETTINGS`."""
+    names = [field.name for field in fields(PredictorSettings)]
+    return PredictorSettings(**{name: node.get_parameter(name).value for name in names})
