@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import bag_writer
 import pytest
+import recordings
 from builders import SPECS, write_random_bundle
 
 from eipl_trt_ros.bundle import Bundle
@@ -31,4 +31,4 @@ def bag(tmp_path_factory: pytest.TempPathFactory, sarnn: Bundle, cnnrnn: Bundle)
     """Two seconds at 10 Hz that hold the joints of both bundles."""
     names = tuple(dict.fromkeys(sarnn.joint_names + cnnrnn.joint_names))
     path = tmp_path_factory.mktemp('bags') / 'movement'
-    return bag_writer.demonstration(names, seconds=2.0).write(path)
+    return recordings.demonstration(names, seconds=2.0).write(path)

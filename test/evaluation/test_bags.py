@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import bag_writer as bw
 import numpy as np
 import pytest
+import recordings as bw
 import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 

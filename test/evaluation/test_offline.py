@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import bag_writer as bw
 import numpy as np
 import pytest
+import recordings as bw
 
 from eipl_trt_ros.backends import StepTimes
 from eipl_trt_ros.bundle import Bundle

@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes small real recordings for the tests of this folder."""
+"""Writes small real recordings for the tests."""
 
 from __future__ import annotations
 
