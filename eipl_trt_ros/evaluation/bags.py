@@ -117,7 +117,7 @@ class Bag:
         joint_topic: str | None = None,
     ) -> None:
         self.path = path
-        self._reader = _open_reader(path)
+        self._reader = open_reader(path)
         try:
             self.topics = tuple(
                 Topic(name, info.msgtype or 'several types', info.msgcount)
@@ -230,7 +230,8 @@ class Bag:
         return ', '.join(f'{t.name} ({t.type}, {t.count} messages)' for t in self.topics)
 
 
-def _open_reader(path: Path) -> Any:
+def open_reader(path: Path) -> Any:
+    """Open a recording with rosbags' ``AnyReader``; raises BagError if it cannot be read."""
     if not path.exists():
         msg = f'{path}: no such bag; expected the folder that "ros2 bag record" wrote'
         raise BagError(msg)
