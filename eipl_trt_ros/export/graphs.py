@@ -11,7 +11,6 @@ from pathlib import Path
 import onnx
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import ExportError
 from eipl_trt_ros.export import cnnrnn, sarnn
 from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.layers import (
@@ -102,10 +101,11 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
         progress: called with the name of each graph before it is made.
 
     Raises:
-        ExportError: the weights cannot be read, or a graph fails the check.
+        ExportError: the weights cannot be read, or are not those of such a model.
 
     """
     weights = WeightFile(bundle.weights_path)
+    weights.check(bundle.model.expected_shapes())
     # In the bundle's folder, so that the weights lie where the checker looks for them.
     made: list[tuple[Path, Path]] = []
     try:
@@ -117,11 +117,7 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
                 made.append((Path(file.name), bundle.path / f'{graph}.onnx'))
                 model = build_graph(bundle, graph, weights)
                 file.write(model.SerializeToString(deterministic=True))
-            try:
-                onnx.checker.check_model(file.name, full_check=True)
-            except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-                msg = f'graph {graph} of {bundle.path} is not valid ONNX: {error}'
-                raise ExportError(msg) from None
+            onnx.checker.check_model(file.name, full_check=True)
         for temporary, final in made:
             temporary.chmod(0o644)
             temporary.replace(final)

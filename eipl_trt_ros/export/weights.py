@@ -54,6 +54,14 @@ class WeightFile:
             values = np.frombuffer(data, '<f4', int(np.prod(shape)), offset).reshape(shape)
             self._tensors[name] = StoredTensor(values, offset)
 
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise ExportError unless each of these tensors is there with this shape."""
+        for name, shape in shapes.items():
+            found = self[name].values.shape
+            if found != shape:
+                msg = f'{self._path}: tensor {name} has the shape {found}, the model needs {shape}'
+                raise ExportError(msg)
+
     def __getitem__(self, name: str) -> StoredTensor:
         try:
             return self._tensors[name]
