@@ -37,7 +37,7 @@ from eipl_trt_ros.nodes.predictor_settings import (
     PredictorSettings,
     read_settings,
 )
-from eipl_trt_ros.nodes.process import keep_freed_memory, run_node
+from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin
 from eipl_trt_ros.predictor import Predictor
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
@@ -177,15 +177,16 @@ class PredictorNode(ManagedNode):
         self._diagnostics_publisher.publish(message)
 
 
-def _start(node: PredictorNode) -> None:
+def _work(node: PredictorNode) -> None:
     if node.autostart:
         node.bring_up()
+    spin(node)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node; the entry point of ``ros2 run eipl_trt_ros predictor_node``."""
     keep_freed_memory()
-    return run_node(PredictorNode, _start, arguments)
+    return run_node(PredictorNode, _work, arguments)
 
 
 if __name__ == '__main__':

@@ -49,42 +49,47 @@ def keep_freed_memory() -> bool:
     return all(libc.mallopt(which, value) == 1 for which, value in settings)
 
 
+def spin(node: Node) -> None:
+    """Serve a node's callbacks in this thread, until ROS shuts down."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.spin()
+
+
 def run_node(
     make: Callable[[], AnyNode],
-    started: Callable[[AnyNode], object],
+    work: Callable[[AnyNode], object],
     arguments: Sequence[str] | None = None,
 ) -> int:
     """
-    Run a node on the main thread until it is told to stop.
+    Run a node until its work is done or it is told to stop.
 
     Args:
         make: makes the node.
-        started: called with the node before it spins.
+        work: what the node does, such as `spin`.
         arguments: command line, for ROS.
 
     Returns:
-        The exit code: 0, or 2 where the node cannot be made from its parameters.
+        The exit code: 0, or 2 where the node cannot be made from its parameters, or its work ends
+        with an error of ours.
 
     """
     rclpy.init(args=arguments)
+    node: AnyNode | None = None
     try:
         node = make()
+        work(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # the way to stop a node
     except (
         EiplTrtError,
         InvalidParameterValueException,
         InvalidParameterTypeException,
     ) as error:
         get_logger('eipl_trt_ros').fatal(str(error))
-        rclpy.try_shutdown()
         return 2
-    try:
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        started(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # the way to stop a node
     finally:
-        node.destroy_node()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0

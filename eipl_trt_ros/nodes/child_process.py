@@ -1,0 +1,98 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a node of this package as a process of its own, and ends it for certain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+import eipl_trt_ros
+
+_PATIENCE = 10.0  # seconds a node gets to end by itself
+_TAIL = 15  # lines of its output in an error
+
+
+class NodeProcess:
+    """
+    A node in a process of its own; use it in a ``with`` block, which ends it.
+
+    Args:
+        module: to be run, such as ``'eipl_trt_ros.nodes.predictor_node'``.
+        parameters: of the node, by name.
+        remaps: remapping rules, such as ``'__ns:=/here'``.
+        environment: variables that differ from this process's.
+
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        parameters: Mapping[str, Any],
+        remaps: Sequence[str],
+        environment: Mapping[str, str],
+    ) -> None:
+        self.module = module
+        self._folder = tempfile.TemporaryDirectory(prefix='eipl_trt_')
+        folder = Path(self._folder.name)
+        self._log = folder / 'log'
+        # a file: on the command line, a path that looks like a number would become one
+        file = folder / 'parameters.yaml'
+        file.write_text(yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}))
+        command = [sys.executable, '-m', module, '--ros-args', '--params-file', str(file)]
+        for rule in remaps:
+            command += ['-r', rule]
+        package = str(Path(eipl_trt_ros.__file__).parents[1])
+        path = os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])
+        with self._log.open('wb') as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, 'PYTHONPATH': path, **environment},
+                start_new_session=True,  # Ctrl-C reaches this process alone, which ends the node
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
+
+    def output(self) -> str:
+        """Return the last lines that it wrote."""
+        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
+        return '\n'.join(lines[-_TAIL:])
+
+    def end(self) -> None:
+        """End the process, gently at first, and remove its files. A second call does nothing."""
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is not None:
+                break
+            self._process.send_signal(sign)
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                continue
+        self._folder.cleanup()
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
