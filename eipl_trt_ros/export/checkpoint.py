@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,9 +181,13 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
         msg = f'there is no {path}'
         raise CheckpointError(msg) from None
     except pickle.UnpicklingError as error:
-        msg = (f'{path} is refused, since it holds more than tensors and plain values, or is no '
-               'file of torch.save; objects in such a file can run code. Save the state_dict '
-               f'alone. PyTorch says: {_one_line(error)}')
+        named = re.search(r'GLOBAL (\S+)', str(error))
+        if named is None:
+            msg = f'{path} cannot be read by torch.load: it is no file of torch.save'
+        else:
+            msg = (f'{path} is refused: it holds {named[1]}, and objects other than tensors and '
+                   'plain values can run code when they are loaded; save the state_dict alone, '
+                   'with torch.save(model.state_dict(), FILE)')
         raise CheckpointError(msg) from None
     except (OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
         msg = f'{path} cannot be read by torch.load: {_one_line(error)}'
