@@ -38,10 +38,18 @@ LATEST = QoSProfile(
 """For outputs: matches every subscriber, and a slow one gets the newest message."""
 
 
-def float64_array(size: int) -> tuple[array.array[float], NDArray[np.float64]]:
-    """Return an array as messages hold it, and a view to write it through."""
-    data = array.array('d', bytes(8 * size))
-    return data, np.frombuffer(data, np.float64)
+def zeros(size: int) -> array.array[float]:
+    """Return an array as messages hold it, to give to a message that is being made."""
+    return array.array('d', bytes(8 * size))
+
+
+def view(held: array.array[float]) -> NDArray[np.float64]:
+    """
+    Return a view to write the array of a message through.
+
+    It must be the message's own array, read from it: a message copies what it is given.
+    """
+    return np.frombuffer(held, np.float64)
 
 
 class CommandMessage(Protocol):
@@ -69,12 +77,11 @@ class TrajectoryCommand:
     topic = '~/joint_trajectory'
 
     def __init__(self, names: Sequence[str], rate_hz: float) -> None:
-        positions, self.positions = float64_array(len(names))
         seconds, nanoseconds = divmod(round(1e9 / rate_hz), 1_000_000_000)
-        point = JointTrajectoryPoint()
-        point.positions = positions
+        point = JointTrajectoryPoint(positions=zeros(len(names)))
         point.time_from_start = Duration(sec=seconds, nanosec=nanoseconds)
         self.message = JointTrajectory(joint_names=list(names), points=[point])
+        self.positions = view(self.message.points[0].positions)
 
 
 class ArrayCommand:
@@ -89,8 +96,8 @@ class ArrayCommand:
     topic = '~/commands'
 
     def __init__(self, names: Sequence[str]) -> None:
-        data, self.positions = float64_array(len(names))
-        self.message = Float64MultiArray(data=data)
+        self.message = Float64MultiArray(data=zeros(len(names)))
+        self.positions = view(self.message.data)
         label = MultiArrayDimension(label=','.join(names), size=len(names), stride=len(names))
         self.message.layout.dim = [label]
 
@@ -115,8 +122,9 @@ class MotionOutput:
             if command_type == 'joint_trajectory'
             else ArrayCommand(names)
         )
-        data, self._joints = float64_array(len(bundle.joints))
-        self._joint_state = JointState(name=list(bundle.joint_names), position=data)
+        count = len(bundle.joints)
+        self._joint_state = JointState(name=list(bundle.joint_names), position=zeros(count))
+        self._joints = view(self._joint_state.position)
         self._joint_publisher = self._publisher(JointState, '~/predicted_joints')
         self._command_publisher = (
             self._publisher(type(self._command.message), self._command.topic) if names else None
