@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eipl_trt_ros.errors import MissingPackageError, require
 
 INSTALL = 'pip install -r requirements/sim.txt'
@@ -109,6 +112,31 @@ def build_scene(settings: SceneSettings | None = None) -> Any:
     _add_cube(mujoco, spec, settings)
     _add_camera(spec, settings)
     return spec.compile()
+
+
+def project(points: NDArray[np.floating], settings: SceneSettings | None = None,
+            ) -> NDArray[np.float64]:
+    """
+    Tell where points of the world are in the picture (pinhole camera).
+
+    Args:
+        points: (..., 3), metres, in the base frame.
+        settings: the camera's place; ``None``: the defaults.
+
+    Returns:
+        float64 (..., 2): x to the right and y down, 0..1 across the picture.
+
+    """
+    settings = settings or SceneSettings()
+    camera = np.array(settings.camera_position)
+    forward = np.array(settings.camera_target) - camera
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    offset = np.asarray(points, dtype=np.float64) - camera
+    half = np.tan(np.radians(settings.camera_fovy) / 2) * (offset @ forward)
+    return np.stack([offset @ right / half, offset @ down / half], axis=-1) / 2 + 0.5
 
 
 def _turn_motors_into_servos(mujoco: Any, spec: Any) -> None:
