@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from eipl_trt_ros.errors import BundleError, CheckpointError
+from eipl_trt_ros.files import sha256_of
 from eipl_trt_ros.models.layers import position_grid
 from eipl_trt_ros.spec import CNNRNN_IMAGE_SIZE, MODEL_TYPES, SARNN_MARGIN, ModelSpec
 
@@ -196,8 +197,9 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
         msg = f'{path} must hold a state_dict, found {type(content).__name__}'
         raise CheckpointError(msg)
     state = content.get('model_state_dict', content)
-    notes = {name: f'{content[name]:g}' for name in ('epoch', 'train_loss', 'test_loss')
-             if isinstance(content.get(name), (int, float))}
+    notes = {'checkpoint': path.name, 'checkpoint_sha256': sha256_of(path)}
+    notes |= {name: f'{content[name]:g}' for name in ('epoch', 'train_loss', 'test_loss')
+              if isinstance(content.get(name), (int, float))}
     tensors: Tensors = {}
     for name, value in state.items() if isinstance(state, Mapping) else ():
         if isinstance(value, torch.Tensor) and value.is_floating_point():

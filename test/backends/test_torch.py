@@ -112,6 +112,13 @@ def test_it_needs_no_graphs(tmp_path: Path) -> None:
     backend.close()
 
 
+def test_a_failure_of_pytorch_is_told_in_one_line_of_our_own(bundle: Bundle) -> None:
+    backend = load_backend(bundle, 'torch')
+    backend.set_state({name: np.zeros(7, np.float32) for name in ('h', 'c')})
+    with pytest.raises(BackendError, match=f'PyTorch failed while it ran the {bundle.model.type}'):
+        backend.run_motion()
+
+
 def test_an_unknown_device_is_refused(bundle: Bundle) -> None:
     with pytest.raises(BackendError, match="PyTorch cannot use the device 'toaster'"):
         TorchBackend(bundle, device='toaster')

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_what_is_needed_is_asked_for(
         options: list[str], missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['import', *options]) == 2
     assert missing in capsys.readouterr().err
+
+
+def test_without_pytorch_it_says_what_to_install(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'robot.yaml').write_text(robot_text(SPECS['sarnn']))
+    monkeypatch.setitem(sys.modules, 'torch', None)  # Python's way to make an import fail
+    assert main(['import', 'weights.pth', '--robot', str(tmp_path / 'robot.yaml'), '--out',
+                 str(tmp_path / 'bundle')]) == 2
+    assert "eipl_trt import needs the package 'torch'" in capsys.readouterr().err
 
 
 def test_an_image_size_has_two_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from checkpoints import SPECS, Training
 
 from eipl_trt_ros.errors import CheckpointError
 from eipl_trt_ros.export.checkpoint import read_bounds, read_checkpoint
+from eipl_trt_ros.files import sha256_of
 
 
 @pytest.fixture
@@ -80,6 +81,8 @@ def test_where_the_model_comes_from_is_kept_without_places_and_machines(
     training.write()
     told = read_checkpoint(training.weights, training.arguments).provenance
     assert told['epoch'] == '812'
+    assert told['checkpoint'] == 'SARNN.pth'
+    assert told['checkpoint_sha256'] == sha256_of(training.weights)
     assert told['test_loss'] == '0.0034'
     assert 'batch_size=5' in told['settings']
     assert 'somebody' not in str(told)
