@@ -61,7 +61,8 @@ def compare(path: Path, spec: ModelSpec, *, steps: int, vmin: float = 0.0, vmax:
         for name in ('encoder_points', 'decoder_points'):
             found, wanted = getattr(backend, name), getattr(expected, name)
             if wanted is not None:
-                np.testing.assert_allclose(found, wanted, atol=1e-4)
+                # A sixteenth of a pixel: the temperature blows up rounding (see smooth_pictures).
+                np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-4)
         moved.append(expected.joints)
         shades.append(expected.image)
     backend.close()
