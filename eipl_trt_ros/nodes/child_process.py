@@ -19,7 +19,6 @@ import yaml
 import eipl_trt_ros
 
 _PATIENCE = 10.0  # seconds a node gets to end by itself
-_TAIL = 15  # lines of its output in an error
 
 
 class NodeProcess:
@@ -69,10 +68,12 @@ class NodeProcess:
         """How it ended; None while it runs."""
         return self._process.poll()
 
-    def output(self) -> str:
-        """Return the last lines that it wrote."""
-        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
-        return '\n'.join(lines[-_TAIL:])
+    def last_words(self) -> str:
+        """Return the last error that it logged, or else the last line that it wrote."""
+        text = self._log.read_text(encoding='utf-8', errors='replace')
+        lines = [line for line in text.splitlines() if line.strip()] or ['it wrote nothing']
+        errors = [line for line in lines if '[ERROR]' in line or '[FATAL]' in line]
+        return (errors or lines)[-1]
 
     def end(self) -> None:
         """End the process, gently at first, and remove its files. A second call does nothing."""

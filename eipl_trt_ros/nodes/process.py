@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import signal
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -89,6 +90,8 @@ def run_node(
         get_logger('eipl_trt_ros').fatal(str(error))
         return 2
     finally:
+        # Ctrl-C in a terminal reaches the node twice: by itself and through ros2 launch
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

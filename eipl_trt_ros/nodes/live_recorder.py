@@ -1,0 +1,213 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Listens to everything that a predictor node publishes, and puts it together by frame."""
+
+from __future__ import annotations
+
+import bisect
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import Float32MultiArray, Int64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from eipl_trt_ros.backends import StepTimes
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BagError
+from eipl_trt_ros.evaluation.live import LiveRun
+from eipl_trt_ros.evaluation.offline import digest_of
+from eipl_trt_ros.nodes.conversion import nanoseconds
+from eipl_trt_ros.nodes.frame_timing import FrameTiming, decode
+
+_DEPTH = 1000
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: when it arrived, on the monotonic clock and on the system's, and what it says."""
+
+    monotonic_ns: int
+    system_ns: int
+    positions: dict[str, float]
+
+
+@dataclass
+class Heard:
+    """
+    What has arrived so far; stamps are those of the replay, not of the recording.
+
+    Attributes:
+        images: stamps of the images that the replay sent.
+        joints: predicted joints by stamp.
+        predicted_images: digests by stamp.
+        points: arrival on the monotonic clock, and the points: they carry no stamp.
+        commands: they carry no stamp.
+        timings: by stamp.
+
+    """
+
+    images: list[int] = field(default_factory=list)
+    joints: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    predicted_images: dict[int, str] = field(default_factory=dict)
+    points: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    timings: dict[int, FrameTiming] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> int:
+        """How many messages have arrived."""
+        kept = (self.images, self.joints, self.predicted_images, self.points, self.commands)
+        return sum(map(len, kept)) + len(self.timings)
+
+
+class LiveRecorder(Node):
+    """
+    Subscribes to a predictor node and to the images sent to it.
+
+    Args:
+        context: of rclpy.
+        predictor: the predictor node's full name.
+        image_topic: where the replay sends images.
+        compressed: whether they are compressed.
+
+    """
+
+    def __init__(
+        self, context: Context, predictor: str, image_topic: str, *, compressed: bool
+    ) -> None:
+        super().__init__('eipl_trt_evaluate', context=context, start_parameter_services=False)
+        self.heard = Heard()
+        qos = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+
+        def listen(kind: Any, topic: str, callback: Any, *, raw: bool = False) -> None:
+            self.create_subscription(kind, topic, callback, qos, raw=raw)
+
+        listen(JointTrajectory, f'{predictor}/joint_trajectory', self._on_command)
+        listen(JointState, f'{predictor}/predicted_joints', self._on_joints)
+        listen(Image, f'{predictor}/predicted_image', self._on_image)
+        listen(Float32MultiArray, f'{predictor}/attention_points', self._on_points)
+        listen(Int64MultiArray, f'{predictor}/frame_timing', self._on_timing)
+        sent = CompressedImage if compressed else Image
+        listen(sent, image_topic, self._on_sent_image, raw=True)  # only its stamp is of use
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        arrived = time.monotonic_ns(), time.time_ns()
+        positions = dict(zip(message.joint_names, message.points[0].positions, strict=True))
+        self.heard.commands.append(Command(*arrived, positions))
+
+    def _on_joints(self, message: JointState) -> None:
+        positions = np.array(message.position, np.float64)
+        self.heard.joints[nanoseconds(message.header.stamp)] = positions
+
+    def _on_image(self, message: Image) -> None:
+        pixels: NDArray[np.uint8] = np.frombuffer(message.data, np.uint8)
+        self.heard.predicted_images[nanoseconds(message.header.stamp)] = digest_of(pixels)
+
+    def _on_points(self, message: Float32MultiArray) -> None:
+        points = np.array(message.data, np.float32).reshape(2, -1, 2)
+        self.heard.points.append((time.monotonic_ns(), points))
+
+    def _on_timing(self, message: Int64MultiArray) -> None:
+        timing = decode(message)
+        self.heard.timings[timing.stamp] = timing
+
+    def _on_sent_image(self, raw: bytes) -> None:
+        seconds, rest = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
+        self.heard.images.append(seconds * 1_000_000_000 + rest)
+
+
+def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
+    """
+    Put together what belongs to one frame.
+
+    A command and a set of points carry no stamp; they belong to the last frame that the inference
+    thread had taken up when they arrived.
+
+    Args:
+        heard: what arrived.
+        bag_stamps: stamps of all images in the recording, in the order of its log.
+        bundle: what the node ran.
+
+    Returns:
+        The frames, under the stamps of the recording.
+
+    Raises:
+        BagError: the images heard are not those of the recording.
+
+    """
+    offset = _offset(heard.images, bag_stamps)
+    stamps = sorted(heard.timings)
+    timings = [heard.timings[stamp] for stamp in stamps]
+    started = [timing.started for timing in timings]
+    joints = len(bundle.joints)
+    unknown = np.full(joints, np.nan)
+    points = _points(heard, started, bundle.model.k_dim)
+    commanded, command_ms = _commands(heard, stamps, started, bundle)
+    return LiveRun(
+        images=len(heard.images),
+        stamps_ns=np.array(stamps, np.int64) - offset,
+        predicted=np.array([heard.joints.get(s, unknown) for s in stamps]).reshape(-1, joints),
+        digests=tuple(heard.predicted_images.get(stamp, '') for stamp in stamps),
+        encoder_points=None if points is None else points[:, 0],
+        decoder_points=None if points is None else points[:, 1],
+        steps_ms={
+            name: np.array([getattr(timing, name) for timing in timings]) / 1e6
+            for name in StepTimes.STEPS
+        },
+        commanded=commanded,
+        command_ms=command_ms,
+        node_ms=np.array([timing.receive_to_command for timing in timings]) / 1e6,
+        dropped={},
+    )
+
+
+def _commands(
+    heard: Heard, stamps: list[int], started: list[int], bundle: Bundle
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by frame the commanded positions (M, D), and the time to the command in ms (M,)."""
+    positions = np.full((len(stamps), len(bundle.joints)), np.nan)
+    latency_ms = np.full(len(stamps), np.nan)
+    for command in heard.commands:
+        place = bisect.bisect_right(started, command.monotonic_ns) - 1
+        if place >= 0 and np.isnan(latency_ms[place]):
+            latency_ms[place] = (command.system_ns - stamps[place]) / 1e6
+            for name, position in command.positions.items():
+                positions[place, bundle.joint_names.index(name)] = position
+    return positions, latency_ms
+
+
+def _points(heard: Heard, started: list[int], k_dim: int | None) -> NDArray[np.float32] | None:
+    """Return the attention points (M, 2, K, 2) by frame, or None for a model without."""
+    if k_dim is None:
+        return None
+    points = np.full((len(started), 2, k_dim, 2), np.nan, np.float32)
+    for arrived_ns, values in heard.points:
+        place = bisect.bisect_right(started, arrived_ns) - 1
+        if place >= 0:
+            points[place] = values
+    return points
+
+
+def _offset(sent: Sequence[int], bag_stamps: Sequence[int]) -> int:
+    """
+    Return by how much the replay moved all stamps.
+
+    It is taken from the last image: the first ones may have been sent before we were connected.
+    """
+    if not sent:
+        msg = 'the replay sent no image that reached us: is another program using the processor?'
+        raise BagError(msg)
+    offset = sent[-1] - bag_stamps[-1]
+    if not {stamp - offset for stamp in sent} <= set(bag_stamps):
+        msg = 'the replay sent images whose stamps are not those of the recording: run it again'
+        raise BagError(msg)
+    return offset

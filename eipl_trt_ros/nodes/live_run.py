@@ -1,0 +1,196 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Plays a recording to the real predictor node, in real time over DDS, and records what it publishes.
+
+`predictor_node` and `replay_node` run as processes of their own, as on a robot; this process
+brings the node up by its lifecycle services and listens. The replay moves all stamps to now, so
+the time from an image's stamp to its command can be measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BackendError, BagError, EiplTrtError
+from eipl_trt_ros.evaluation.bags import Bag, ImageEvent
+from eipl_trt_ros.evaluation.live import LiveRun
+from eipl_trt_ros.evaluation.offline import Pass, PassSettings
+from eipl_trt_ros.nodes.child_process import NodeProcess
+from eipl_trt_ros.nodes.live_recorder import LiveRecorder, gather
+
+_START_PATIENCE = 60.0  # seconds for a process to come up, and for a transition
+_QUIET = 0.5  # seconds without a message after which nothing more is expected
+_LOST = 'no frame from the node'
+
+_log = logging.getLogger(__name__)
+
+
+def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettings) -> LiveRun:
+    """
+    Play a recording to the node and collect what it publishes.
+
+    Args:
+        bundle: what the node is to run.
+        bag_path: the recording.
+        offline: the pass of the same bundle over the same recording; its topics are played, and
+            an image that became a frame there but not in the node counts as dropped.
+        settings: backend, precision and synchronizer's limits.
+
+    Returns:
+        What arrived, with the stamps of the recording.
+
+    Raises:
+        BackendError: the node did not come up, or ended; the text ends with its last words.
+        BagError: the replay ended early.
+
+    """
+    stamps, compressed = _image_stamps(bag_path, offline)
+    place = f'/eipl_trt_live_{os.getpid()}'
+    domain = 1 + os.getpid() % 100
+    environment = {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    remaps = [f'__ns:={place}', f'image:={place}/image', f'joint_states:={place}/joint_states']
+    parameters = {
+        'bundle': str(bundle.path.resolve()),
+        'backend': settings.backend,
+        'precision': settings.precision,
+        'threads': settings.threads,
+        'slop': settings.slop,
+        'image_transport': 'compressed' if compressed else 'raw',
+        'image_reliability': 'reliable',
+    }
+    image_topic = f'{place}/image' + '/compressed' * compressed
+    with (
+        _listening(domain) as (context, executor),
+        NodeProcess(
+            'eipl_trt_ros.nodes.predictor_node',
+            parameters=parameters,
+            remaps=remaps,
+            environment=environment,
+        ) as predictor,
+    ):
+        recorder = LiveRecorder(context, f'{place}/predictor', image_topic, compressed=compressed)
+        executor.add_node(recorder)
+        _bring_up(recorder, executor, predictor, f'{place}/predictor')
+        replay = NodeProcess(
+            'eipl_trt_ros.nodes.replay_node',
+            parameters={
+                'bag': str(bag_path.resolve()),
+                'topics': f'{offline.image_topic},{offline.joint_topic}',
+                'restamp': True,
+            },
+            remaps=[
+                f'{offline.image_topic}:={image_topic}',
+                f'{offline.joint_topic}:={place}/joint_states',
+            ],
+            environment=environment,
+        )
+        with replay:
+            _play(recorder, executor, predictor, replay)
+    live = gather(recorder.heard, stamps, bundle)
+    expected = set(offline.stamps_ns.tolist())
+    lost = len(expected - set(live.stamps_ns.tolist()))
+    if lost:
+        live.dropped[_LOST] = lost
+    return live
+
+
+def _image_stamps(bag_path: Path, offline: Pass) -> tuple[list[int], bool]:
+    """Read the stamps of all images, in the order of the log, and whether they are compressed."""
+    with Bag(
+        bag_path,
+        joint_names=(),
+        image_topic=offline.image_topic,
+        joint_topic=offline.joint_topic,
+    ) as bag:
+        kind = next(topic.type for topic in bag.topics if topic.name == bag.image_topic)
+        stamps = [event.stamp_ns for event in bag.events() if isinstance(event, ImageEvent)]
+    return stamps, kind.endswith('CompressedImage')
+
+
+@contextlib.contextmanager
+def _listening(domain: int) -> Iterator[tuple[Context, SingleThreadedExecutor]]:
+    """Join a ROS domain that only this host's processes see."""
+    variable = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+    before = os.environ.get(variable)
+    os.environ[variable] = 'LOCALHOST'
+    context = Context()
+    try:
+        rclpy.init(context=context, domain_id=domain)
+        executor = SingleThreadedExecutor(context=context)
+        yield context, executor
+        for node in executor.get_nodes():
+            node.destroy_node()
+        executor.shutdown()
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
+        context.try_shutdown()
+
+
+def _bring_up(
+    recorder: Node, executor: SingleThreadedExecutor, predictor: NodeProcess, name: str
+) -> None:
+    client = recorder.create_client(ChangeState, f'{name}/change_state')
+    deadline = time.monotonic() + _START_PATIENCE
+    while not client.service_is_ready():
+        _check_alive(predictor, BackendError)
+        if time.monotonic() > deadline:
+            msg = f'the predictor node did not appear within {_START_PATIENCE:g} s: '
+            raise BackendError(msg + predictor.last_words())
+        executor.spin_once(timeout_sec=0.05)
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        executor.spin_until_future_complete(future, timeout_sec=_START_PATIENCE)
+        response = future.result() if future.done() else None
+        if response is None or not response.success:
+            msg = f'the predictor node cannot be brought up: {predictor.last_words()}'
+            raise BackendError(msg)
+    _log.info('the predictor node is active')
+
+
+def _play(
+    recorder: LiveRecorder,
+    executor: SingleThreadedExecutor,
+    predictor: NodeProcess,
+    replay: NodeProcess,
+) -> None:
+    """Listen until the replay has ended and nothing more comes."""
+    while replay.exit_code is None:
+        _check_alive(predictor, BackendError)
+        _listen(executor, 0.1)
+    if replay.exit_code != 0:
+        _check_alive(replay, BagError)
+    heard = -1
+    while recorder.heard.messages != heard:
+        heard = recorder.heard.messages
+        _listen(executor, _QUIET)
+
+
+def _listen(executor: SingleThreadedExecutor, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left)
+
+
+def _check_alive(process: NodeProcess, kind: type[EiplTrtError]) -> None:
+    if process.exit_code is not None:
+        name = process.module.rsplit('.', 1)[-1]
+        msg = f'{name} ended with exit code {process.exit_code}: {process.last_words()}'
+        raise kind(msg)
