@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -40,7 +41,7 @@ def picture_of(message: Any, encoding: str) -> NDArray[np.uint8]:
         'rosbags.image', install='pip install rosbags-image', needed_for=message.encoding
     )
     try:
-        picture = image.image_to_cvimage(message, encoding)
+        picture = image.image_to_cvimage(_packed(message, image), encoding)
     except (image.ImageError, TypeError, cv2.error) as error:
         msg = f'encoding {message.encoding!r} cannot be converted to {encoding}: {error}'
         raise ValueError(msg) from error
@@ -57,6 +58,23 @@ def _view(message: Any) -> NDArray[np.uint8]:
         raise ValueError(msg)
     rows = data[: height * step].reshape(height, step)
     return rows[:, : 3 * width].reshape(height, width, 3)
+
+
+def _packed(message: Any, image: Any) -> Any:
+    """Return the message without padding at the end of its rows, which rosbags-image ignores."""
+    _, _, kind, channels = image.image.to_cvtype(message.encoding)
+    row = message.width * channels * np.dtype(kind).itemsize
+    if message.step <= row:
+        return message
+    data = np.frombuffer(message.data, np.uint8)
+    rows = data[: data.size // message.step * message.step].reshape(-1, message.step)
+    return SimpleNamespace(
+        encoding=message.encoding,
+        height=message.height,
+        width=message.width,
+        is_bigendian=message.is_bigendian,
+        data=np.ascontiguousarray(rows[:, :row]),
+    )
 
 
 def _decompressed(message: Any, encoding: str) -> NDArray[np.uint8]:

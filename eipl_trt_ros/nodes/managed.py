@@ -14,6 +14,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from eipl_trt_ros.errors import EiplTrtError
 
+_CORE_LOG = logging.getLogger('eipl_trt_ros')
+
 
 class ManagedNode(LifecycleNode):
     """
@@ -30,7 +32,6 @@ class ManagedNode(LifecycleNode):
         """Why the last transition failed; None where it did not."""
         super().__init__(name, **settings)
         self._log_handler = RosLogHandler(self.get_logger())
-        logging.getLogger('eipl_trt_ros').addHandler(self._log_handler)
 
     def configure(self) -> None:
         """Acquire everything that frames need."""
@@ -49,7 +50,8 @@ class ManagedNode(LifecycleNode):
         raise NotImplementedError
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Acquire everything that frames need."""
+        """Acquire everything that frames need; what the core logs is the node's from here on."""
+        _CORE_LOG.addHandler(self._log_handler)
         return self._attempt('configure', self.configure, super().on_configure, state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -62,19 +64,23 @@ class ManagedNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back everything; the node can be configured again."""
-        return self._attempt('clean up', self.release, super().on_cleanup, state)
+        return self._attempt('clean up', self._let_go, super().on_cleanup, state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back everything for good."""
-        return self._attempt('shut down', self.release, super().on_shutdown, state)
+        return self._attempt('shut down', self._let_go, super().on_shutdown, state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back everything after a failed transition, so that configure works again."""
         try:
-            self.release()
+            self._let_go()
         except Exception:  # the node must become unconfigured whatever happens
             self.get_logger().error(f'while releasing: {traceback.format_exc()}')
         return super().on_error(state)
+
+    def _let_go(self) -> None:
+        _CORE_LOG.removeHandler(self._log_handler)
+        self.release()
 
     def _attempt(
         self,
@@ -104,8 +110,7 @@ class ManagedNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Release everything and destroy the node."""
-        self.release()
-        logging.getLogger('eipl_trt_ros').removeHandler(self._log_handler)
+        self._let_go()
         super().destroy_node()
 
 

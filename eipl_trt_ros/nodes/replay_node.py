@@ -64,14 +64,23 @@ SETTINGS = (
     Setting(
         'wait_for_subscribers',
         10.0,
-        'How long to wait until every topic has a subscriber, in seconds; 0 starts at once.',
+        'How long to wait until every topic has its subscribers, in seconds; 0 starts at once.',
         low=0.0,
         high=3600.0,
+        read_only=True,
+    ),
+    Setting(
+        'subscribers',
+        1,
+        'How many subscribers every topic waits for.',
+        low=1,
+        high=100,
         read_only=True,
     ),
 )
 _DEPTH = 100  # messages that a slow reliable subscriber may be behind
 _ACKNOWLEDGE = Duration(seconds=5)
+_SETTLED = 0.3  # seconds without a new subscriber: several come one after the other
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class ReplaySettings:
     restamp: bool
     clock: float
     wait_for_subscribers: float
+    subscribers: int
 
 
 @dataclass
@@ -172,19 +182,26 @@ class ReplayNode(Node):
         return sent
 
     def _wait_for_subscribers(self) -> None:
+        """Wait until each topic has a subscriber and, for a moment, no further ones come."""
         deadline = time.monotonic() + self._settings.wait_for_subscribers
-        while not self._stop.is_set():
-            missing = [
-                topic
-                for topic, output in self._outputs.items()
-                if output.publisher.get_subscription_count() == 0
-            ]
-            if not missing:
-                return
-            if time.monotonic() >= deadline:
-                self.get_logger().warning(f'nobody is subscribed to {", ".join(missing)}')
+        counts: dict[str, int] = {}
+        unchanged_since = time.monotonic()
+        while not self._stop.is_set() and time.monotonic() < deadline:
+            before, counts = counts, self._subscribers()
+            if counts != before:
+                unchanged_since = time.monotonic()
+            if all(counts.values()) and time.monotonic() - unchanged_since > _SETTLED:
                 return
             self._stop.wait(0.02)
+        missing = [topic for topic, count in counts.items() if count == 0]
+        if missing:
+            self.get_logger().warning(f'nobody is subscribed to {", ".join(missing)}')
+
+    def _subscribers(self) -> dict[str, int]:
+        return {
+            topic: output.publisher.get_subscription_count()
+            for topic, output in self._outputs.items()
+        }
 
     def _sleep_until(self, begin_ns: int, due_ns: int, message: Timed, now_ns: int) -> bool:
         """Sleep until a message is due, with the clock ticking; False if told to stop."""

@@ -1,0 +1,279 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+
+import psutil
+import pytest
+import rclpy
+from builders import make_pictures
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.parameter import Parameter
+from ros_world import until
+from sensor_msgs.msg import JointState
+
+from eipl_trt_ros.nodes.managed import ManagedNode
+from eipl_trt_ros.nodes.predictor_node import PredictorNode
+
+PICTURE = make_pictures(1, 128, 128)[0]
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE,
+    'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE,
+    'cleanup': Transition.TRANSITION_CLEANUP,
+    'shutdown': Transition.TRANSITION_ACTIVE_SHUTDOWN,
+}
+
+
+class Manager:
+    """Changes a node's state over its services, as a lifecycle manager does."""
+
+    def __init__(self, world, name: str = 'predictor') -> None:
+        self._node = world.add(rclpy.create_node('manager', **world.settings()))
+        self._change = self._node.create_client(ChangeState, f'{name}/change_state')
+        self._get = self._node.create_client(GetState, f'{name}/get_state')
+        assert self._change.wait_for_service(20)
+        assert self._get.wait_for_service(20)
+
+    def _call(self, client, request):
+        future = client.call_async(request)
+        until(future.done, 'an answer')
+        return future.result()
+
+    def change(self, transition: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[transition]
+        return self._call(self._change, request).success
+
+    @property
+    def state(self) -> str:
+        return self._call(self._get, GetState.Request()).current_state.label
+
+
+def inference_threads() -> int:
+    return sum(thread.name == 'inference' for thread in threading.enumerate())
+
+
+def test_a_node_goes_through_its_whole_life(world, random_bundle):
+    world.predictor(random_bundle(), active=False)
+    manager = Manager(world)
+    robot = world.robot()
+    assert manager.state == 'unconfigured'
+    steps = ['configure', 'activate', 'deactivate', 'activate', 'deactivate', 'cleanup']
+    states = ['inactive', 'active', 'inactive', 'active', 'inactive', 'unconfigured']
+    for step, state in zip(steps, states, strict=True):
+        assert manager.change(step)
+        assert manager.state == state
+        counts = {
+            'image': state == 'active',
+            'predictor/predicted_joints': state != 'unconfigured',
+        }
+        for topic, expected in counts.items():
+            name = f'{world.namespace}/{topic}'
+            until(
+                lambda name=name, expected=expected: (
+                    expected
+                    == (
+                        robot.count_subscribers(name)
+                        if 'image' in name
+                        else robot.count_publishers(name)
+                    )
+                ),
+                f'{name} of a node that is {state}',
+            )
+        assert inference_threads() == (state != 'unconfigured')
+
+
+def test_shutting_down_an_active_node_releases_everything(world, random_bundle):
+    world.predictor(random_bundle())
+    manager = Manager(world)
+    assert manager.state == 'active'
+    assert manager.change('shutdown')
+    assert manager.state == 'finalized'
+    assert inference_threads() == 0
+
+
+def test_after_a_bad_bundle_the_node_can_be_configured_with_a_good_one(
+    world, random_bundle, tmp_path, capfd
+):
+    node = world.predictor(str(tmp_path / 'nothing'), active=False)
+    manager = Manager(world)
+    assert not manager.change('configure')
+    assert manager.state == 'unconfigured'
+    assert 'nothing is not a bundle: it has no bundle.yaml' in node.failure
+    assert 'cannot configure: ' in capfd.readouterr().err
+    assert inference_threads() == 0
+    good = Parameter('bundle', value=str(random_bundle().path))
+    assert all(result.successful for result in world.run(lambda: node.set_parameters([good])))
+    assert manager.change('configure')
+    assert manager.change('activate')
+    assert manager.state == 'active'
+    assert node.failure is None
+
+
+class Clumsy(ManagedNode):
+    """Fails in the transition it is told to."""
+
+    def __init__(self, **settings) -> None:
+        self.fails_in = ''
+        self.held = False
+        super().__init__('clumsy', **settings)
+
+    def _step(self, name: str) -> None:
+        if name == self.fails_in:
+            msg = f'stumbled in {name}'
+            raise ZeroDivisionError(msg)
+
+    def configure(self) -> None:
+        self.held = True
+        self._step('configure')
+
+    def activate(self) -> None:
+        self._step('activate')
+
+    def deactivate(self) -> None:
+        self._step('deactivate')
+
+    def release(self) -> None:
+        self.held = False
+        self._step('cleanup')
+
+
+@pytest.mark.parametrize('transition', ['configure', 'activate', 'deactivate', 'cleanup'])
+def test_a_failure_in_any_transition_is_logged_and_can_be_recovered_from(world, capfd, transition):
+    node = world.add(Clumsy(**world.settings()))
+    manager = Manager(world, 'clumsy')
+    node.fails_in = transition
+    before = {
+        'configure': [],
+        'activate': ['configure'],
+        'deactivate': ['configure', 'activate'],
+        'cleanup': ['configure'],
+    }
+    for step in before[transition]:
+        assert manager.change(step)
+    assert not manager.change(transition)
+    assert manager.state == 'unconfigured'
+    assert not node.held
+    log = capfd.readouterr().err
+    assert f'ZeroDivisionError: stumbled in {transition}' in log
+    assert 'Traceback' in log
+    node.fails_in = ''
+    for step in ('configure', 'activate', 'deactivate', 'cleanup'):
+        assert manager.change(step)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'reason'),
+    [
+        ('precision', 'fp64', 'expected one of fp32, fp16, int8'),
+        ('backend', 'abacus', 'expected one of auto'),
+        ('input_mixing', 1.5, 'out of range'),
+        ('threads', 0, 'out of range'),
+        ('slop', -0.1, 'out of range'),
+        ('command_type', 'shout', 'expected one of joint_trajectory, float64_multi_array'),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_reason(world, random_bundle, name, value, reason):
+    with pytest.raises(InvalidParameterValueException, match=reason):
+        PredictorNode(**world.settings(**{name: value}))
+    node = world.predictor(random_bundle(), active=False)
+    (result,) = world.run(lambda: node.set_parameters([Parameter(name, value=value)]))
+    assert not result.successful
+    assert reason in result.reason
+
+
+def test_a_configured_node_says_when_a_parameter_would_take_effect(world, random_bundle):
+    node = world.predictor(random_bundle())
+    (result,) = world.run(lambda: node.set_parameters([Parameter('slop', value=0.1)]))
+    assert not result.successful
+    assert 'deactivate, then cleanup' in result.reason
+
+
+def test_every_parameter_is_described(world, random_bundle):
+    node = world.predictor(random_bundle(), active=False)
+    for setting in ('autostart', 'bundle', 'slop', 'joint_wait', 'input_mixing', 'threads'):
+        assert len(node.describe_parameter(setting).description) > 10
+    assert node.describe_parameter('autostart').read_only
+
+
+def test_a_precision_that_does_not_run_yet_is_warned_of_once(world, random_bundle, capfd):
+    node = world.predictor(random_bundle(), precision='fp16')
+    assert capfd.readouterr().err.count('fp32 on ONNX Runtime') == 1
+    assert node.failure is None
+
+
+def test_activating_a_hundred_times_leaves_nothing_behind(world, random_bundle):
+    node = world.predictor(random_bundle(), active=False)
+
+    def cycle(count: int) -> None:
+        for _ in range(count):
+            assert node.trigger_activate().name == 'SUCCESS'
+            assert node.trigger_deactivate().name == 'SUCCESS'
+
+    assert world.run(node.trigger_configure).name == 'SUCCESS'
+    process = psutil.Process()
+    world.run(lambda: cycle(20))
+    gc.collect()
+    files, threads, memory = process.num_fds(), process.num_threads(), process.memory_info().rss
+    subscriptions = len(list(node.subscriptions))
+    world.run(lambda: cycle(100))
+    gc.collect()
+    assert process.num_fds() <= files
+    assert process.num_threads() <= threads
+    assert len(list(node.subscriptions)) == subscriptions
+    assert process.memory_info().rss - memory < 4e6
+
+
+def test_a_node_with_autostart_comes_up_as_a_process_and_leaves_quietly(world, random_bundle):
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
+    command += ['-p', 'autostart:=true', '-p', f'bundle:={random_bundle().path}']
+    command += ['-r', f'__ns:={world.namespace}']
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            robot = world.robot()
+            inbox = robot.listen(JointState, 'predicted_joints')
+            manager = Manager(world)
+            until(lambda: manager.state == 'active', 'the node')
+            robot.meet()
+            names = random_bundle().joint_names
+            joints = None
+            for index in range(100):  # best effort: the first may be lost
+                stamp = 1_700_000_000 * 10**9 + index * 10**8
+                robot.send_joints(stamp, names, [0.0] * 8)
+                robot.send_picture(stamp, PICTURE)
+                with contextlib.suppress(queue.Empty):
+                    joints = inbox.get(timeout=0.2)
+                    break
+            assert joints is not None
+            assert joints.name == list(names)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    assert 'Traceback' not in errors
+
+
+@pytest.mark.parametrize('argument', ['precision:=fp64', 'slop:=-1.0', 'threads:=many'])
+def test_a_process_with_a_bad_parameter_ends_with_one_line(argument):
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
+    command += ['-p', argument, '-r', f'__ns:=/t{uuid.uuid4().hex[:8]}']
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert argument.split(':')[0] in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
