@@ -47,6 +47,8 @@ $(VENV)/.base: $(VENV)/bin/python requirements/base.txt requirements/constraints
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.base requirements/test.txt requirements/export.txt requirements/sim.txt
+$(VENV)/.test: $(VENV)/.base requirements/test.txt requirements/export.txt requirements/sim.txt \
+    requirements/sim-robot.txt
 	$(BIN)/python -m pip install --quiet -r requirements/test.txt -r requirements/sim.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/sim-robot.txt
 	@touch $@

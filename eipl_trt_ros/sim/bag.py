@@ -15,7 +15,7 @@ from eipl_trt_ros.errors import BagError, require
 from eipl_trt_ros.sim.demonstrations import Demonstration, Request, record
 from eipl_trt_ros.sim.environment import FRAME_SECONDS, PandaEnvironment
 from eipl_trt_ros.sim.kinematics import Vector
-from eipl_trt_ros.sim.scene import JOINT_NAMES
+from eipl_trt_ros.sim.scene import INSTALL, JOINT_NAMES
 
 IMAGE_TOPIC = '/camera/image_raw'
 JOINT_TOPIC = '/joint_states'
@@ -87,22 +87,24 @@ def write_bag(path: Path, recording: Recording) -> None:
         MissingPackageError: rosbags is not installed.
 
     """
-    require('rosbags.rosbag2', install='pip install rosbags', needed_for='writing a bag')
-    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-    from rosbags.typesys import Stores, get_typestore
+    rosbag2 = require('rosbags.rosbag2', install=INSTALL, needed_for='writing a bag')
+    typesys = require('rosbags.typesys', install=INSTALL, needed_for='writing a bag')
 
     if path.exists():
         msg = f'{path} exists already: remove it or choose another folder'
         raise BagError(msg)
-    store = get_typestore(Stores.ROS2_HUMBLE)
+    store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
     # Version 8 of the metadata is read by Humble and by Jazzy.
-    writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    writer = rosbag2.Writer(path, version=8, storage_plugin=rosbag2.StoragePlugin.MCAP)
+    writer.set_compression(rosbag2.CompressionMode.STORAGE, rosbag2.CompressionFormat.ZSTD)
     with writer:
         topics = {
             name: writer.add_connection(name, kind, typestore=store)
-            for name, kind in ((IMAGE_TOPIC, 'sensor_msgs/msg/Image'),
-                               (JOINT_TOPIC, 'sensor_msgs/msg/JointState'))}
+            for name, kind in (
+                (IMAGE_TOPIC, 'sensor_msgs/msg/Image'),
+                (JOINT_TOPIC, 'sensor_msgs/msg/JointState'),
+            )
+        }
         for log_ns, topic, message in sorted(_messages(store, recording), key=lambda row: row[0]):
             connection = topics[topic]
             writer.write(connection, log_ns, store.serialize_cdr(message, connection.msgtype))
@@ -122,15 +124,26 @@ def _messages(store: Any, recording: Recording) -> list[tuple[int, str, Any]]:
         stamp = START_NS + index * round(FRAME_SECONDS * 1e9)
         height, width, channels = picture.shape
         image = types['sensor_msgs/msg/Image'](
-            header=header(stamp, 'camera'), height=height, width=width, encoding='rgb8',
-            is_bigendian=0, step=width * channels, data=picture.reshape(-1))
+            header=header(stamp, 'camera'),
+            height=height,
+            width=width,
+            encoding='rgb8',
+            is_bigendian=0,
+            step=width * channels,
+            data=picture.reshape(-1),
+        )
         rows.append((stamp + IMAGE_LATENCY_NS, IMAGE_TOPIC, image))
     nothing = np.zeros(0)
-    for since_first, positions in zip(recording.sample_ns.tolist(), recording.samples,
-                                      strict=True):
+    for since_first, positions in zip(
+        recording.sample_ns.tolist(), recording.samples, strict=True
+    ):
         stamp = START_NS + since_first
         joints = types['sensor_msgs/msg/JointState'](
-            header=header(stamp, 'panda_link0'), name=list(JOINT_NAMES), position=positions,
-            velocity=nothing, effort=nothing)
+            header=header(stamp, 'panda_link0'),
+            name=list(JOINT_NAMES),
+            position=positions,
+            velocity=nothing,
+            effort=nothing,
+        )
         rows.append((stamp + JOINT_LATENCY_NS, JOINT_TOPIC, joints))
     return rows

@@ -10,6 +10,7 @@ CoRL 2017), and cannot read the cube's place off the joints alone.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -63,8 +64,13 @@ class Request:
     seed: int | None = None
 
 
-def record(environment: PandaEnvironment, request: Request, *, frames: int = FRAMES,
-           observer: Observer | None = None) -> Demonstration:
+def record(
+    environment: PandaEnvironment,
+    request: Request,
+    *,
+    frames: int = FRAMES,
+    observer: Observer | None = None,
+) -> Demonstration:
     """
     Let the expert grasp once.
 
@@ -94,9 +100,13 @@ def record(environment: PandaEnvironment, request: Request, *, frames: int = FRA
             pushed = kinematics.pinch_position(target[:7]) + pushes[frame]
             command = np.append(kinematics.joints_for(pushed, target[:7]), target[-1])
         environment.step(command, observer)
-    return Demonstration(np.stack(images), np.array(joints, np.float32),
-                         np.array(targets, np.float32), np.array(cubes, np.float32),
-                         environment.lifted)
+    return Demonstration(
+        np.stack(images),
+        np.array(joints, np.float32),
+        np.array(targets, np.float32),
+        np.array(cubes, np.float32),
+        environment.lifted,
+    )
 
 
 def requests_for(split: Split, count: int, *, clean_every: int = 4) -> list[Request]:
@@ -109,8 +119,10 @@ def requests_for(split: Split, count: int, *, clean_every: int = 4) -> list[Requ
         clean_every: in training, one out of so many is undisturbed.
 
     """
-    return [Request(placement, None if split != 'train' or index % clean_every == 0 else index)
-            for index, placement in enumerate(draw_placements(split, count))]
+    return [
+        Request(placement, None if split != 'train' or index % clean_every == 0 else index)
+        for index, placement in enumerate(draw_placements(split, count))
+    ]
 
 
 def record_all(requests: Sequence[Request], *, workers: int = 1) -> Iterator[Demonstration]:
@@ -157,14 +169,14 @@ def joint_bounds(joints: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack([lowest - margin, highest + margin]).astype(np.float64)
 
 
-_worker_environment: PandaEnvironment | None = None
+@functools.cache
+def environment_of_process() -> PandaEnvironment:
+    """Give the one environment that a worker process keeps: a scene takes a second to make."""
+    return PandaEnvironment()
 
 
 def _record_in_worker(request: Request) -> Demonstration:
-    global _worker_environment  # noqa: PLW0603 - one scene a process; it takes a second to make
-    if _worker_environment is None:
-        _worker_environment = PandaEnvironment()
-    return record(_worker_environment, request)
+    return record(environment_of_process(), request)
 
 
 def _disturbance(seed: int | None, frames: int) -> tuple[Vector, Vector]:

@@ -68,8 +68,12 @@ class PandaEnvironment:
     def __enter__(self) -> PandaEnvironment:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -86,7 +90,7 @@ class PandaEnvironment:
     @property
     def cube_position(self) -> Vector:
         """Centre of the cube, float64 (3,), metres in the base frame."""
-        return self._data.qpos[self._cube_joint:self._cube_joint + 3].copy()
+        return self._data.qpos[self._cube_joint : self._cube_joint + 3].copy()
 
     @property
     def lifted(self) -> bool:
@@ -94,8 +98,14 @@ class PandaEnvironment:
         height = self.cube_position[2] - self.settings.cube_side / 2
         return bool(height > LIFTED)
 
-    def reset(self, cube: tuple[float, float], *, yaw: float = 0.0, hidden: bool = False,
-              arm: Vector | None = None) -> None:
+    def reset(
+        self,
+        cube: tuple[float, float],
+        *,
+        yaw: float = 0.0,
+        hidden: bool = False,
+        arm: Vector | None = None,
+    ) -> None:
         """
         Start over, with the arm at rest and the gripper open.
 
@@ -110,8 +120,14 @@ class PandaEnvironment:
         start = self.home if arm is None else arm
         mujoco.mj_resetData(self._model, data)
         data.qpos[self._arm] = start
-        data.qpos[self._cube_joint:self._cube_joint + 7] = [
-            *cube, self.settings.cube_side / 2, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+        data.qpos[self._cube_joint : self._cube_joint + 7] = [
+            *cube,
+            self.settings.cube_side / 2,
+            np.cos(yaw / 2),
+            0.0,
+            0.0,
+            np.sin(yaw / 2),
+        ]
         self._model.geom_rgba[self._cube_geom, 3] = 0.0 if hidden else 1.0
         self._commanded = np.append(start, 0.0)
         self._closed = False
@@ -175,9 +191,9 @@ class PandaEnvironment:
         try:
             return self._mujoco.Renderer(self._model, PICTURE_SIZE, PICTURE_SIZE)
         except Exception as error:  # MuJoCo raises whatever its OpenGL loader raises
-            msg = (f'the simulation cannot draw here ({error}): without a display set '
-                   'MUJOCO_GL=egl (Debian: libegl1 libgl1-mesa-dri) or MUJOCO_GL=osmesa '
-                   '(libosmesa6)')
+            msg = (
+                f'the simulation cannot draw here ({error}): without a display set '
+                'MUJOCO_GL=egl (Debian: libegl1 libgl1-mesa-dri) or MUJOCO_GL=osmesa '
+                '(libosmesa6)'
+            )
             raise EiplTrtError(msg) from error
-
-

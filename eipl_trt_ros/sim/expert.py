@@ -56,16 +56,20 @@ class Expert:
         above, down, lifted = cube + _ABOVE * up, cube + _GRASP * up, cube + _LIFT * up
         time = np.arange(frames + 1)
         path = np.tile(HOME_POSITION, (frames + 1, 1))
-        for start, end, target in ((WAIT_UNTIL, ABOVE_AT, above), (ABOVE_AT, DOWN_AT, down),
-                                   (LIFT_FROM, LIFTED_AT, lifted)):
+        for start, end, target in (
+            (WAIT_UNTIL, ABOVE_AT, above),
+            (ABOVE_AT, DOWN_AT, down),
+            (LIFT_FROM, LIFTED_AT, lifted),
+        ):
             share = minimum_jerk((time - start) / (end - start))[:, None]
             path = path + share * (target - path[min(start, frames)])
         begin, end = CLOSING
         ramp = 0.5 - 0.5 * np.cos(np.pi * np.clip((time - begin) / (end - begin), 0.0, 1.0))
         return cls(path, ramp)
 
-    def command(self, frame: int, displacement: Vector, near: Vector,
-                kinematics: Kinematics) -> Vector:
+    def command(
+        self, frame: int, displacement: Vector, near: Vector, kinematics: Kinematics
+    ) -> Vector:
         """
         Tell where to be at the next frame.
 

@@ -52,8 +52,15 @@ class Kinematics:
         self._place(joints)
         return self._data.site_xpos[self._site].copy()
 
-    def joints_for(self, position: Vector, near: Vector, *, tolerance: float = 1e-4,
-                   damping: float = 0.02, iterations: int = 100) -> Vector:
+    def joints_for(
+        self,
+        position: Vector,
+        near: Vector,
+        *,
+        tolerance: float = 1e-4,
+        damping: float = 0.02,
+        iterations: int = 100,
+    ) -> Vector:
         """
         Find joint angles that hold the gripper at a place, pointing down.
 
@@ -84,14 +91,17 @@ class Kinematics:
             error[3:] = 0.5 * np.cross(rotation.T, POINTING_DOWN.T).sum(axis=0)
             if np.linalg.norm(error) < tolerance:
                 return joints
-            self._mujoco.mj_jacSite(self._model, self._data, jacobian[:3], jacobian[3:],
-                                    self._site)
+            self._mujoco.mj_jacSite(
+                self._model, self._data, jacobian[:3], jacobian[3:], self._site
+            )
             arm = jacobian[:, self._dofs]
             inverse = arm.T @ np.linalg.inv(arm @ arm.T + damping**2 * np.eye(6))
             idle = (np.eye(len(joints)) - inverse @ arm) @ (REST_POSTURE - joints)
             joints = np.clip(joints + inverse @ error + 0.05 * idle, *self._limits.T)
-        msg = (f'no joint angles bring the gripper to {np.round(position, 3).tolist()} m within '
-               f'{iterations} rounds (error {np.linalg.norm(error):.4f}): choose a place in reach')
+        msg = (
+            f'no joint angles bring the gripper to {np.round(position, 3).tolist()} m within '
+            f'{iterations} rounds (error {np.linalg.norm(error):.4f}): choose a place in reach'
+        )
         raise EiplTrtError(msg)
 
     def _place(self, joints: Vector) -> None:

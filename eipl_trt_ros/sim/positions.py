@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 Split = Literal['train', 'validation', 'test']
+SPLITS: tuple[Split, ...] = ('train', 'validation', 'test')
 
 X_RANGE = (0.475, 0.525)
 Y_RANGE = (-0.13, 0.13)
@@ -62,6 +63,11 @@ def draw_placements(split: Split, count: int) -> list[Placement]:
         else:
             bands = TEST_BANDS if split == 'test' else VALIDATION_BANDS
             y = bands[index % len(bands)] + generator.uniform(-BAND_HALF_WIDTH, BAND_HALF_WIDTH)
-        placements.append(Placement(x=float(generator.uniform(*X_RANGE)), y=float(y),
-                                    yaw=float(generator.uniform(*YAW_RANGE))))
+        placements.append(
+            Placement(
+                x=float(generator.uniform(*X_RANGE)),
+                y=float(y),
+                yaw=float(generator.uniform(*YAW_RANGE)),
+            )
+        )
     return placements

@@ -4,18 +4,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.sim.environment import PandaEnvironment
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BundleError
+from eipl_trt_ros.predictor import Predictor, open_predictor
+from eipl_trt_ros.sim.demonstrations import environment_of_process
+from eipl_trt_ros.sim.environment import FRAME_SECONDS, PandaEnvironment
 from eipl_trt_ros.sim.expert import FRAMES
 from eipl_trt_ros.sim.kinematics import Vector
-from eipl_trt_ros.sim.positions import Placement
+from eipl_trt_ros.sim.positions import Placement, Split, draw_placements
+from eipl_trt_ros.sim.scene import JOINT_NAMES
 
 EXTRA_FRAMES = 18  # a policy may be a little slower than the expert
 
@@ -60,8 +69,14 @@ class Outcome:
     miss: float
 
 
-def roll_out(environment: PandaEnvironment, policy: Policy, placement: Placement, *,
-             hidden: bool = False, frames: int = FRAMES + EXTRA_FRAMES) -> Outcome:
+def roll_out(
+    environment: PandaEnvironment,
+    policy: Policy,
+    placement: Placement,
+    *,
+    hidden: bool = False,
+    frames: int = FRAMES + EXTRA_FRAMES,
+) -> Outcome:
     """
     Let a policy try once.
 
@@ -86,6 +101,105 @@ def roll_out(environment: PandaEnvironment, policy: Policy, placement: Placement
     return Outcome(placement, hidden, environment.lifted, miss)
 
 
-def success_rate(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+class PredictorPolicy:
+    """
+    A bundle as a policy.
+
+    Args:
+        predictor: opened by the caller, who closes it.
+
+    Raises:
+        BundleError: the bundle was trained for another robot or another rate.
+
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        _check_robot(predictor.bundle)
+        self._predictor = predictor
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._predictor.reset()
+
+    def step(self, picture: NDArray[np.uint8], joints: Vector) -> NDArray[np.floating]:
+        """Predict the next joints; see ``Policy.step``."""
+        bgr = self._predictor.bundle.camera.encoding == 'bgr8'
+        seen = np.ascontiguousarray(picture[..., ::-1]) if bgr else picture
+        return self._predictor.step(seen, joints).joints
+
+
+@functools.cache
+def open_policy(bundle: Path, backend: str) -> PredictorPolicy:
+    """Open a bundle, once a process; it stays open until the process ends."""
+    return PredictorPolicy(open_predictor(bundle, backend))
+
+
+# Makes the policy of a rollout inside the process that runs it; must be picklable.
+PolicyMaker = Callable[[], Policy]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of a policy's rollouts, with the cube in view and with the cube hidden."""
+
+    name: str
+    seen: tuple[Outcome, ...]
+    hidden: tuple[Outcome, ...]
+
+    def __str__(self) -> str:
+        lifted, tried = _success(self.seen)
+        control, controls = _success(self.hidden)
+        miss = float(np.median([outcome.miss for outcome in self.seen])) if tried else math.nan
+        return (
+            f'{self.name}: lifted {lifted}/{tried}, with the cube hidden '
+            f'{control}/{controls}, median miss {miss * 1000:.1f} mm'
+        )
+
+
+def judge(
+    name: str,
+    make_policy: PolicyMaker,
+    split: Split,
+    count: int,
+    *,
+    controls: int = 0,
+    workers: int = 1,
+) -> Judgement:
+    """
+    Roll a policy out at the places of a split.
+
+    Args:
+        name: of the policy.
+        make_policy: gives the policy in each worker process.
+        split: whose places.
+        count: how many places.
+        controls: how many of them to repeat with the cube hidden.
+        workers: how many processes.
+
+    """
+    places = draw_placements(split, count)
+    tries = [(place, False) for place in places] + [(place, True) for place in places[:controls]]
+    context = multiprocessing.get_context('spawn')  # OpenGL does not survive a fork
+    with ProcessPoolExecutor(workers, context) as pool:
+        outcomes = list(pool.map(functools.partial(_try_in_worker, make_policy), tries))
+    return Judgement(name, tuple(outcomes[:count]), tuple(outcomes[count:]))
+
+
+def _try_in_worker(make_policy: PolicyMaker, attempt: tuple[Placement, bool]) -> Outcome:
+    placement, hidden = attempt
+    return roll_out(environment_of_process(), make_policy(), placement, hidden=hidden)
+
+
+def _success(outcomes: Sequence[Outcome]) -> tuple[int, int]:
     """Count the rollouts that lifted the cube, and all of them."""
     return sum(outcome.lifted for outcome in outcomes), len(outcomes)
+
+
+def _check_robot(bundle: Bundle) -> None:
+    names = tuple(bundle.joint_names)
+    if names != JOINT_NAMES or not math.isclose(bundle.rate_hz, 1 / FRAME_SECONDS):
+        msg = (
+            f'{bundle.path} moves {", ".join(names)} at {bundle.rate_hz:g} Hz, but the '
+            f'simulated robot has {", ".join(JOINT_NAMES)} at {1 / FRAME_SECONDS:g} Hz'
+        )
+        raise BundleError(msg)

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from eipl_trt_ros.errors import MissingPackageError, require
 
-INSTALL = 'pip install -r requirements/sim.txt'
+INSTALL = (
+    'pip install -r requirements/sim.txt and pip install --no-deps -r requirements/sim-robot.txt'
+)
 NEEDED_FOR = 'the simulated robot'
 
 ARM_JOINTS = tuple(f'joint{index}' for index in range(1, 8))
@@ -114,8 +116,10 @@ def build_scene(settings: SceneSettings | None = None) -> Any:
     return spec.compile()
 
 
-def project(points: NDArray[np.floating], settings: SceneSettings | None = None,
-            ) -> NDArray[np.float64]:
+def project(
+    points: NDArray[np.floating],
+    settings: SceneSettings | None = None,
+) -> NDArray[np.float64]:
     """
     Tell where points of the world are in the picture (pinhole camera).
 
@@ -154,20 +158,42 @@ def _turn_motors_into_servos(mujoco: Any, spec: Any) -> None:
 
 def _add_surroundings(mujoco: Any, spec: Any) -> None:
     world = spec.worldbody
-    world.add_geom(name='table', type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.6, 0.7, 0.2],
-                   pos=[0.5, 0.0, -0.2], rgba=[0.52, 0.42, 0.32, 1.0])
-    world.add_geom(name='wall', type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 3.0, 3.0],
-                   pos=[-0.8, 0.0, 0.0], rgba=[0.55, 0.6, 0.65, 1.0])
-    world.add_light(name='ceiling', pos=[0.9, 0.4, 1.6], dir=[-0.25, -0.25, -1.0],
-                    diffuse=[0.6, 0.6, 0.6], castshadow=False)
+    world.add_geom(
+        name='table',
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.6, 0.7, 0.2],
+        pos=[0.5, 0.0, -0.2],
+        rgba=[0.52, 0.42, 0.32, 1.0],
+    )
+    world.add_geom(
+        name='wall',
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.02, 3.0, 3.0],
+        pos=[-0.8, 0.0, 0.0],
+        rgba=[0.55, 0.6, 0.65, 1.0],
+    )
+    world.add_light(
+        name='ceiling',
+        pos=[0.9, 0.4, 1.6],
+        dir=[-0.25, -0.25, -1.0],
+        diffuse=[0.6, 0.6, 0.6],
+        castshadow=False,
+    )
 
 
 def _add_cube(mujoco: Any, spec: Any, settings: SceneSettings) -> None:
     half = settings.cube_side / 2
     body = spec.worldbody.add_body(name=CUBE, pos=[0.5, 0.0, half])
     body.add_freejoint(name=CUBE)
-    body.add_geom(name=CUBE, type=mujoco.mjtGeom.mjGEOM_BOX, size=[half] * 3, mass=0.08,
-                  rgba=[0.85, 0.08, 0.08, 1.0], friction=[1.0, 0.01, 0.001], condim=4)
+    body.add_geom(
+        name=CUBE,
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half] * 3,
+        mass=0.08,
+        rgba=[0.85, 0.08, 0.08, 1.0],
+        friction=[1.0, 0.01, 0.001],
+        condim=4,
+    )
 
 
 def _add_camera(spec: Any, settings: SceneSettings) -> None:
@@ -178,5 +204,6 @@ def _add_camera(spec: Any, settings: SceneSettings) -> None:
     # its up is what is left of +z at a right angle to the view. MuJoCo makes them orthonormal.
     right = [-(y - to_y), depth, 0.0]
     up = [-height * depth, -height * (y - to_y), depth**2 + (y - to_y) ** 2]
-    spec.worldbody.add_camera(name=CAMERA, pos=[x, y, z], fovy=settings.camera_fovy,
-                              xyaxes=[*right, *up])
+    spec.worldbody.add_camera(
+        name=CAMERA, pos=[x, y, z], fovy=settings.camera_fovy, xyaxes=[*right, *up]
+    )

@@ -29,14 +29,16 @@ def encoder_points(model: SARNN, data: Demonstrations, *, rows: int = 4) -> NDAr
     """
     found = []
     for begin in range(0, len(data), rows):
-        images = data.images[begin:begin + rows].float().div_(255.0)
-        run = unroll(model, images, data.joints[begin:begin + rows])
+        images = data.images[begin : begin + rows].float().div_(255.0)
+        run = unroll(model, images, data.joints[begin : begin + rows])
         found.append(run.features.unflatten(2, (-1, 2)).cpu().numpy())
     return np.concatenate(found)
 
 
-def correlations(points: NDArray[np.floating], place: NDArray[np.floating],
-                 ) -> NDArray[np.float64]:
+def correlations(
+    points: NDArray[np.floating],
+    place: NDArray[np.floating],
+) -> NDArray[np.float64]:
     """
     Correlate each point with the cube's place in the picture, over all frames given.
 

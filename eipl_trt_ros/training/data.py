@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,20 +93,36 @@ def load_demonstrations(folder: Path, split: str, device: torch.device) -> Demon
     source = folder / split
     images = torch.from_numpy(_load(source / 'images.npy')).to(device).permute(0, 1, 4, 2, 3)
     joints = _load(source / 'joints.npy')
-    targets = (_load(source / 'targets.npy') if (source / 'targets.npy').exists()
-               else np.concatenate([joints[:, 1:], joints[:, -1:]], axis=1))
-    cubes = (_load(source / 'cubes.npy') if (source / 'cubes.npy').exists()
-             else np.full((*joints.shape[:2], 3), np.nan))
+    targets = (
+        _load(source / 'targets.npy')
+        if (source / 'targets.npy').exists()
+        else np.concatenate([joints[:, 1:], joints[:, -1:]], axis=1)
+    )
+    cubes = (
+        _load(source / 'cubes.npy')
+        if (source / 'cubes.npy').exists()
+        else np.full((*joints.shape[:2], 3), np.nan)
+    )
 
     def normalised(array: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(((array - lower) / (upper - lower)).astype(np.float32)).to(device)
 
-    return Demonstrations(images.contiguous(), normalised(joints), normalised(targets),
-                          torch.from_numpy(cubes.astype(np.float32)))
+    return Demonstrations(
+        images.contiguous(),
+        normalised(joints),
+        normalised(targets),
+        torch.from_numpy(cubes.astype(np.float32)),
+    )
 
 
-def make_batch(data: Demonstrations, rows: Tensor, settings: TrainingSettings, *,
-               feedback: float, generator: torch.Generator) -> Batch:
+def make_batch(
+    data: Demonstrations,
+    rows: Tensor,
+    settings: TrainingSettings,
+    *,
+    feedback: float,
+    generator: torch.Generator,
+) -> Batch:
     """
     Take some demonstrations and disturb what the model will see of them.
 
@@ -131,21 +148,27 @@ def make_batch(data: Demonstrations, rows: Tensor, settings: TrainingSettings, *
     shift = settings.brightness * (2 * uniform(count, 1, 1, 1, 1) - 1)
     images = images.sub_(0.5).mul_(contrast).add_(0.5 + shift)
 
-    joints = (data.joints[rows] + settings.joint_noise * normal(count, frames, joint_dim)
-              + settings.joint_offset * normal(count, 1, joint_dim))
+    joints = (
+        data.joints[rows]
+        + settings.joint_noise * normal(count, frames, joint_dim)
+        + settings.joint_offset * normal(count, 1, joint_dim)
+    )
     share = feedback * uniform(count, 1, 1)  # demonstrations differ in how much is fed back
     fed_back = (uniform(count, frames, 1) < share).expand(-1, -1, joint_dim).clone()
     fed_back[:, :, list(settings.prediction_joints)] = True
     fed_back[:, 0] = False  # there is no prediction yet
     joints[:, 0, list(settings.prediction_joints)] = data.joints[rows, 0][
-        :, list(settings.prediction_joints)]
+        :, list(settings.prediction_joints)
+    ]
     return Batch(images, settings.image_noise, joints, data.targets[rows], fed_back)
 
 
-def _load(path: Path) -> NDArray[np.generic]:
+def _load(path: Path) -> NDArray[Any]:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        msg = (f'cannot read {path}: {error}; record demonstrations first, with '
-               'python -m eipl_trt_ros.sim demonstrations FOLDER')
+        msg = (
+            f'cannot read {path}: {error}; record demonstrations first, with '
+            'python -m eipl_trt_ros.sim demonstrations FOLDER'
+        )
         raise TrainingError(msg) from error

@@ -53,8 +53,14 @@ def image_features(model: Model, images: Tensor, *, half: bool = False) -> Tenso
     return model.encode(images, images.new_empty(len(images), 0))
 
 
-def unroll(model: Model, images: Tensor, joints: Tensor, fed_back: Tensor | None = None, *,
-           half: bool = False) -> Unrolled:
+def unroll(
+    model: Model,
+    images: Tensor,
+    joints: Tensor,
+    fed_back: Tensor | None = None,
+    *,
+    half: bool = False,
+) -> Unrolled:
     """
     Run a model through time: image features of all frames at once, then the LSTM frame by frame.
 
@@ -85,9 +91,15 @@ def unroll(model: Model, images: Tensor, joints: Tensor, fed_back: Tensor | None
     return Unrolled(torch.stack(predicted, 1), torch.stack(hidden, 1), features)
 
 
-def total_loss(model: Model, batch: Batch, settings: TrainingSettings, *, point_weight: float,
-               generator: torch.Generator, half: bool = False,
-               ) -> tuple[Tensor, dict[str, Tensor]]:
+def total_loss(
+    model: Model,
+    batch: Batch,
+    settings: TrainingSettings,
+    *,
+    point_weight: float,
+    generator: torch.Generator,
+    half: bool = False,
+) -> tuple[Tensor, dict[str, Tensor]]:
     """
     Add up the errors of the predicted joints, images and attention points.
 
@@ -113,15 +125,17 @@ def total_loss(model: Model, batch: Batch, settings: TrainingSettings, *, point_
     run = unroll(model, seen, batch.joints, batch.fed_back, half=half)
 
     weights = torch.ones(frames, device=images.device)
-    weights[:settings.early_frames] = settings.early_weight
+    weights[: settings.early_frames] = settings.early_weight
     squares = (run.joints - batch.targets).square().mean(dim=(0, 2))
     joint = (squares * weights).sum() / weights.sum()
 
     chosen = torch.randperm(frames - 1, device=images.device, generator=generator)
-    chosen = chosen[:settings.decoded_frames]
+    chosen = chosen[: settings.decoded_frames]
     hidden = run.hidden[:, chosen].flatten(0, 1)
-    image = mse_loss(model.decode_image(hidden, seen[:, chosen].flatten(0, 1)),
-                     images[:, chosen + 1].flatten(0, 1))
+    image = mse_loss(
+        model.decode_image(hidden, seen[:, chosen].flatten(0, 1)),
+        images[:, chosen + 1].flatten(0, 1),
+    )
     parts = {'joint': joint, 'image': image}
     loss = settings.joint_loss * joint + settings.image_loss * image
     if isinstance(model, SARNN):

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eipl_trt_ros.models import Model, build_model
 from eipl_trt_ros.sim.kinematics import Vector
-from eipl_trt_ros.training.settings import TrainingSettings
-from eipl_trt_ros.training.trainer import read_weights
+from eipl_trt_ros.training.checkpoint import Checkpoint, read_checkpoint
 
 GRIPPER_OPEN = 0.0
 
@@ -24,25 +22,15 @@ class CheckpointPolicy:
     Runs a model frame by frame; see ``eipl_trt_ros.sim.rollout.Policy``.
 
     Args:
-        model: the network, on the CPU.
-        bounds: float64 (2, D), that normalise the joints.
-        prediction_joints: joints for which the model sees its own last prediction.
+        checkpoint: the model; of the settings' ``prediction_joints`` it sees its own prediction.
 
     """
 
-    def __init__(self, model: Model, bounds: NDArray[np.float64],
-                 prediction_joints: tuple[int, ...]) -> None:
-        self._model = model.eval()
-        self._lower, self._upper = bounds
-        self._fed_back = list(prediction_joints)
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._model = checkpoint.model.eval()
+        self._lower, self._upper = checkpoint.bounds
+        self._fed_back = list(checkpoint.settings.prediction_joints)
         self.reset()
-
-    @classmethod
-    def load(cls, folder: Path) -> CheckpointPolicy:
-        """Read a checkpoint's folder: model.pth, args.json, joint_bounds.npy."""
-        model, settings = load_model(folder)
-        bounds = np.load(folder / 'joint_bounds.npy', allow_pickle=False)
-        return cls(model, bounds, settings.prediction_joints)
 
     def reset(self) -> None:
         """Forget the past."""
@@ -63,22 +51,8 @@ class CheckpointPolicy:
         return self._previous
 
 
-def load_model(folder: Path) -> tuple[Model, TrainingSettings]:
-    """
-    Read a checkpoint written by ``train``.
-
-    Args:
-        folder: holds model.pth and args.json.
-
-    Returns:
-        The network, on the CPU, and the settings it was trained with.
-
-    """
-    arguments = json.loads((folder / 'args.json').read_text(encoding='utf-8'))
-    known = TrainingSettings.__dataclass_fields__
-    values = {name: value for name, value in arguments.items() if name in known}
-    values['prediction_joints'] = tuple(values['prediction_joints'])
-    settings = TrainingSettings(**values)
-    model = build_model(settings.spec(arguments['joint_dim'], *arguments['im_size']))
-    model.load_state_dict(read_weights(folder))
-    return model, settings
+@functools.cache
+def load_policy(folder: Path) -> CheckpointPolicy:
+    """Read a checkpoint's folder, once a process, to run on one core."""
+    torch.set_num_threads(1)
+    return CheckpointPolicy(read_checkpoint(folder))

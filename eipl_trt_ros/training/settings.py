@@ -84,10 +84,19 @@ class TrainingSettings:
     def spec(self, joint_dim: int, height: int, width: int) -> ModelSpec:
         """Give the spec of the model for joints and images of these sizes."""
         if self.model == 'sarnn':
-            return ModelSpec('sarnn', height, width, joint_dim, self.rec_dim, k_dim=self.k_dim,
-                             temperature=self.temperature, heatmap_size=self.heatmap_size)
-        return ModelSpec(self.model, height, width, joint_dim, self.rec_dim,
-                         feat_dim=self.feat_dim)
+            return ModelSpec(
+                'sarnn',
+                height,
+                width,
+                joint_dim,
+                self.rec_dim,
+                k_dim=self.k_dim,
+                temperature=self.temperature,
+                heatmap_size=self.heatmap_size,
+            )
+        return ModelSpec(
+            self.model, height, width, joint_dim, self.rec_dim, feat_dim=self.feat_dim
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Give all settings as plain values, for a JSON file."""
@@ -118,12 +127,19 @@ def load_settings(path: Path, changes: dict[str, str] | None = None) -> Training
     known = {field.name: field for field in fields(TrainingSettings)}
     unknown = sorted(set(values) - set(known))
     if unknown or 'model' not in values:
-        msg = (f'{path}: unknown settings {unknown}, known are {", ".join(known)}' if unknown
-               else f"{path}: the setting 'model' is missing")
+        msg = (
+            f'{path}: unknown settings {unknown}, known are {", ".join(known)}'
+            if unknown
+            else f"{path}: the setting 'model' is missing"
+        )
         raise TrainingError(msg)
-    if 'prediction_joints' in values:
-        values['prediction_joints'] = tuple(values['prediction_joints'])
-    # YAML reads 1e-4 as text: it wants a dot in a float.
-    numbers = {name: float(value) if known[name].type == 'float' else value
-               for name, value in values.items()}
-    return TrainingSettings(**numbers)
+    return TrainingSettings(
+        **{name: _as_field(known[name].type, value) for name, value in values.items()}
+    )
+
+
+def _as_field(kind: object, value: Any) -> Any:
+    """Turn what YAML gives into a field's type: 1e-4, without a dot, is text to YAML."""
+    if kind == 'float':
+        return float(value)
+    return tuple(value) if isinstance(value, list) else value
