@@ -76,7 +76,7 @@ class Recording:
     @property
     def types(self) -> dict[str, str]:
         """Message type of each topic played, such as ``sensor_msgs/msg/Image``."""
-        return {c.topic: c.msgtype for c in self._connections}
+        return dict(sorted((c.topic, c.msgtype) for c in self._connections))
 
     def latched(self, topic: str) -> bool:
         """Tell whether a topic's publisher kept its last message for late subscribers."""
