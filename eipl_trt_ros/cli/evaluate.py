@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table and write the report."""
     for package in ('rich', 'jinja2', 'matplotlib', 'rosbags'):  # before minutes of playing
         require(package, install=f'pip install {package}', needed_for='eipl_trt evaluate')
+    if args.live:
+        require('rclpy', install='source the setup.bash of ROS 2', needed_for='--live')
     from eipl_trt_ros.evaluation.offline import PassSettings, run_offline  # noqa: PLC0415
     from eipl_trt_ros.evaluation.summary import figures_of, make_result  # noqa: PLC0415
 

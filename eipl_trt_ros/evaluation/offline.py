@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from eipl_trt_ros.backends import StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BagError
-from eipl_trt_ros.evaluation.bags import Bag, JointsEvent
+from eipl_trt_ros.evaluation.bags import Bag, ImageEvent, JointsEvent
 from eipl_trt_ros.evaluation.metrics import grey_levels, neighbours
 from eipl_trt_ros.evaluation.strip import Strip
 from eipl_trt_ros.predictor import Predictor, open_predictor
@@ -63,6 +63,8 @@ class Pass:
         seconds: length of the recording.
         images: how many images it offered.
         stamps_ns: int64 (N,), stamps of the images, in nanoseconds.
+        camera_ms: float64 (N,), from the image's stamp to when it was recorded: what the camera
+            and its driver took, in milliseconds.
         resets: bool (N,), True where the state was reset before the frame.
         joints: float64 (N, D), the measured joints at the stamps, in radians; NaN where a
             joint is fed back and was not recorded.
@@ -88,6 +90,7 @@ class Pass:
     seconds: float
     images: int
     stamps_ns: NDArray[np.int64]
+    camera_ms: NDArray[np.float64]
     resets: NDArray[np.bool_]
     joints: NDArray[np.float64]
     predicted: NDArray[np.float64]
@@ -117,6 +120,7 @@ class _Recorder:
 
     rate_hz: float
     stamps: list[int] = field(default_factory=list)
+    camera_ms: list[float] = field(default_factory=list)
     resets: list[bool] = field(default_factory=list)
     joints: list[NDArray[np.float64]] = field(default_factory=list)
     predicted: list[NDArray[np.float64]] = field(default_factory=list)
@@ -128,13 +132,14 @@ class _Recorder:
     strip: Strip = field(default_factory=Strip)
 
     def add(
-        self, stamp_ns: int, reset: bool, joints: NDArray[np.float64], predictor: Predictor
+        self, event: ImageEvent, reset: bool, joints: NDArray[np.float64], predictor: Predictor
     ) -> None:
         """Copy what the predictor's last frame gave."""
         backend = predictor.backend
         image = predictor.predicted_image()
         self.steps.append(predictor.timing.as_dict())
-        self.stamps.append(stamp_ns)
+        self.stamps.append(event.stamp_ns)
+        self.camera_ms.append((event.log_ns - event.stamp_ns) / 1e6)
         self.resets.append(reset)
         self._compare_pictures(backend.image)
         self.joints.append(joints.copy())
@@ -208,7 +213,7 @@ def _run(bag: Bag, predictor: Predictor, settings: PassSettings) -> Pass:
         if offer.cause is not None:
             continue
         predictor.step(event.picture(bundle.camera.encoding), offer.joints)
-        recorder.add(event.stamp_ns, offer.reset, offer.joints, predictor)
+        recorder.add(event, offer.reset, offer.joints, predictor)
     dropped = {
         cause.value: count
         for cause, count in synchronizer.counters.items()
@@ -240,6 +245,7 @@ def _gather(
         seconds=bag.duration,
         images=images,
         stamps_ns=np.array(recorder.stamps, np.int64),
+        camera_ms=np.array(recorder.camera_ms),
         resets=np.array(recorder.resets, np.bool_),
         joints=np.array(recorder.joints, np.float64),
         predicted=np.array(recorder.predicted),

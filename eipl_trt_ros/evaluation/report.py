@@ -169,4 +169,6 @@ def _latencies(figure: Figures) -> list[tuple[str, Latency, bool]]:
     rows.append(('1 to 5, with the image', figure.frame_ms, True))
     if figure.live is not None:
         rows.append(('image stamp to command', figure.live.command_ms, True))
+        rows.append(('of it the camera, as recorded', figure.live.camera_ms, False))
+        rows.append(('of it the node', figure.live.node_ms, False))
     return rows

@@ -52,6 +52,8 @@ class LiveFigures:
         dropped: images that did not become frames, by cause.
         equal: frames equal to the offline pass to the last bit, of ``expected`` ones.
         command_ms: from the image's stamp to the arrival of the command.
+        camera_ms: what the camera took of it, as recorded.
+        node_ms: what the node took of it: from the arrival of the image to the command.
 
     """
 
@@ -61,6 +63,8 @@ class LiveFigures:
     equal: int
     expected: int
     command_ms: Latency
+    camera_ms: Latency
+    node_ms: Latency
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,8 @@ def figures_of(result: Result) -> Figures:
             int(result.equal.sum()),
             run.frames,
             latency(live.command_ms),
+            latency(run.camera_ms),
+            latency(live.node_ms),
         )
     return Figures(
         name=bundle.name,

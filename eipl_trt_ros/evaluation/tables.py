@@ -68,18 +68,20 @@ def _groups(figures: Sequence[Figures]) -> list[list[tuple[str, list[str]]]]:
     if any(figure.live is not None for figure in figures):
         groups.append(
             [
-                ('image stamp to command, p50 (ms)', [_command(f, 'p50') for f in figures]),
-                ('image stamp to command, p99 (ms)', [_command(f, 'p99') for f in figures]),
+                ('image stamp to command, p50 (ms)', [_live(f, 'command_ms') for f in figures]),
+                ('... p99 (ms)', [_live(f, 'command_ms', 'p99') for f in figures]),
+                ('... of it the camera (ms)', [_live(f, 'camera_ms') for f in figures]),
+                ('... of it the node (ms)', [_live(f, 'node_ms') for f in figures]),
                 ('frames equal to offline', [_equal(figure) for figure in figures]),
             ]
         )
     return groups
 
 
-def _command(figure: Figures, percentile: str) -> str:
+def _live(figure: Figures, part: str, percentile: str = 'p50') -> str:
     if figure.live is None:
         return '-'
-    return milliseconds(getattr(figure.live.command_ms, percentile))
+    return milliseconds(getattr(getattr(figure.live, part), percentile))
 
 
 def _equal(figure: Figures) -> str:

@@ -52,6 +52,7 @@ class Heard:
         points: arrival on the monotonic clock, and the points: they carry no stamp.
         commands: they carry no stamp.
         timings: by stamp.
+        sent_joints: how many joint messages the replay sent.
 
     """
 
@@ -61,43 +62,56 @@ class Heard:
     points: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     timings: dict[int, FrameTiming] = field(default_factory=dict)
+    sent_joints: int = 0
 
     @property
     def messages(self) -> int:
         """How many messages have arrived."""
         kept = (self.images, self.joints, self.predicted_images, self.points, self.commands)
-        return sum(map(len, kept)) + len(self.timings)
+        return sum(map(len, kept)) + len(self.timings) + self.sent_joints
 
 
 class LiveRecorder(Node):
     """
-    Subscribes to a predictor node and to the images sent to it.
+    Subscribes to a predictor node and to what is sent to it.
 
     Args:
         context: of rclpy.
-        predictor: the predictor node's full name.
-        image_topic: where the replay sends images.
-        compressed: whether they are compressed.
+        bundle: what the predictor runs: it tells the topics that there are.
+        place: namespace of the node ``predictor`` and of the topics ``image`` and
+            ``joint_states`` that are sent to it.
+        compressed: whether the images are on ``image/compressed`` instead.
 
     """
 
-    def __init__(
-        self, context: Context, predictor: str, image_topic: str, *, compressed: bool
-    ) -> None:
-        super().__init__('eipl_trt_evaluate', context=context, start_parameter_services=False)
+    def __init__(self, context: Context, bundle: Bundle, place: str, *, compressed: bool) -> None:
+        super().__init__(
+            'recorder', namespace=place, context=context, start_parameter_services=False
+        )
         self.heard = Heard()
         qos = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
 
         def listen(kind: Any, topic: str, callback: Any, *, raw: bool = False) -> None:
             self.create_subscription(kind, topic, callback, qos, raw=raw)
 
-        listen(JointTrajectory, f'{predictor}/joint_trajectory', self._on_command)
-        listen(JointState, f'{predictor}/predicted_joints', self._on_joints)
-        listen(Image, f'{predictor}/predicted_image', self._on_image)
-        listen(Float32MultiArray, f'{predictor}/attention_points', self._on_points)
-        listen(Int64MultiArray, f'{predictor}/frame_timing', self._on_timing)
-        sent = CompressedImage if compressed else Image
-        listen(sent, image_topic, self._on_sent_image, raw=True)  # only its stamp is of use
+        if any(joint.sink == 'position' for joint in bundle.joints):
+            listen(JointTrajectory, 'predictor/joint_trajectory', self._on_command)
+        listen(JointState, 'predictor/predicted_joints', self._on_joints)
+        listen(Image, 'predictor/predicted_image', self._on_image)
+        if bundle.model.k_dim is not None:
+            listen(Float32MultiArray, 'predictor/attention_points', self._on_points)
+        listen(Int64MultiArray, 'predictor/frame_timing', self._on_timing)
+        # Of the images only the stamps are of use, of the joints nothing; but that we hear both
+        # tells that the replay is there.
+        if compressed:
+            listen(CompressedImage, 'image/compressed', self._on_sent_image, raw=True)
+        else:
+            listen(Image, 'image', self._on_sent_image, raw=True)
+        listen(JointState, 'joint_states', self._on_sent_joints, raw=True)
+
+    def connected(self) -> bool:
+        """Tell whether somebody publishes on every topic that we listen to."""
+        return all(self.count_publishers(s.topic_name) > 0 for s in self.subscriptions)
 
     def _on_command(self, message: JointTrajectory) -> None:
         arrived = time.monotonic_ns(), time.time_ns()
@@ -123,6 +137,9 @@ class LiveRecorder(Node):
     def _on_sent_image(self, raw: bytes) -> None:
         seconds, rest = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
         self.heard.images.append(seconds * 1_000_000_000 + rest)
+
+    def _on_sent_joints(self, _: bytes) -> None:
+        self.heard.sent_joints += 1
 
 
 def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
@@ -198,16 +215,13 @@ def _points(heard: Heard, started: list[int], k_dim: int | None) -> NDArray[np.f
 
 
 def _offset(sent: Sequence[int], bag_stamps: Sequence[int]) -> int:
-    """
-    Return by how much the replay moved all stamps.
-
-    It is taken from the last image: the first ones may have been sent before we were connected.
-    """
+    """Return by how much the replay moved all stamps."""
     if not sent:
-        msg = 'the replay sent no image that reached us: is another program using the processor?'
+        msg = f'none of the {len(bag_stamps)} images of the recording was sent to the node'
         raise BagError(msg)
+    # the last, not the first: what was lost was lost while everything was starting
     offset = sent[-1] - bag_stamps[-1]
     if not {stamp - offset for stamp in sent} <= set(bag_stamps):
-        msg = 'the replay sent images whose stamps are not those of the recording: run it again'
+        msg = 'the images sent to the node do not have the stamps of the recording: run it again'
         raise BagError(msg)
     return offset

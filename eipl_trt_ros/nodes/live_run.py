@@ -11,10 +11,10 @@ the time from an image's stamp to its command can be measured.
 from __future__ import annotations
 
 import contextlib
-import logging
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import rclpy
@@ -34,9 +34,10 @@ from eipl_trt_ros.nodes.live_recorder import LiveRecorder, gather
 
 _START_PATIENCE = 60.0  # seconds for a process to come up, and for a transition
 _QUIET = 0.5  # seconds without a message after which nothing more is expected
+# A DDS reader may hear of a writer seconds after the writer heard of it: Fast DDS repeats what was
+# lost of its discovery every 3 s. What is sent in between is lost, and only the reader knows.
+_SETTLE = 3.5
 _LOST = 'no frame from the node'
-
-_log = logging.getLogger(__name__)
 
 
 def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettings) -> LiveRun:
@@ -81,25 +82,29 @@ def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettin
             remaps=remaps,
             environment=environment,
         ) as predictor,
-    ):
-        recorder = LiveRecorder(context, f'{place}/predictor', image_topic, compressed=compressed)
-        executor.add_node(recorder)
-        _bring_up(recorder, executor, predictor, f'{place}/predictor')
-        replay = NodeProcess(
+        NodeProcess(
             'eipl_trt_ros.nodes.replay_node',
             parameters={
                 'bag': str(bag_path.resolve()),
                 'topics': f'{offline.image_topic},{offline.joint_topic}',
                 'restamp': True,
+                'subscribers': 2,  # we, and the predictor once it is active
+                'wait_for_subscribers': 2 * _START_PATIENCE,
             },
             remaps=[
                 f'{offline.image_topic}:={image_topic}',
                 f'{offline.joint_topic}:={place}/joint_states',
             ],
             environment=environment,
-        )
-        with replay:
-            _play(recorder, executor, predictor, replay)
+        ) as replay,
+    ):
+        recorder = LiveRecorder(context, bundle, place, compressed=compressed)
+        executor.add_node(recorder)
+        lifecycle = _Lifecycle(recorder, executor, predictor, f'{place}/predictor/change_state')
+        lifecycle.change(Transition.TRANSITION_CONFIGURE)
+        _connect(recorder, executor, (predictor, replay))
+        lifecycle.change(Transition.TRANSITION_ACTIVATE)
+        _play(recorder, executor, predictor, replay)
     live = gather(recorder.heard, stamps, bundle)
     expected = set(offline.stamps_ns.tolist())
     lost = len(expected - set(live.stamps_ns.tolist()))
@@ -128,14 +133,14 @@ def _listening(domain: int) -> Iterator[tuple[Context, SingleThreadedExecutor]]:
     before = os.environ.get(variable)
     os.environ[variable] = 'LOCALHOST'
     context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    executor = SingleThreadedExecutor(context=context)
     try:
-        rclpy.init(context=context, domain_id=domain)
-        executor = SingleThreadedExecutor(context=context)
         yield context, executor
+    finally:
         for node in executor.get_nodes():
             node.destroy_node()
         executor.shutdown()
-    finally:
         if before is None:
             del os.environ[variable]
         else:
@@ -143,26 +148,47 @@ def _listening(domain: int) -> Iterator[tuple[Context, SingleThreadedExecutor]]:
         context.try_shutdown()
 
 
-def _bring_up(
-    recorder: Node, executor: SingleThreadedExecutor, predictor: NodeProcess, name: str
-) -> None:
-    client = recorder.create_client(ChangeState, f'{name}/change_state')
-    deadline = time.monotonic() + _START_PATIENCE
-    while not client.service_is_ready():
-        _check_alive(predictor, BackendError)
-        if time.monotonic() > deadline:
-            msg = f'the predictor node did not appear within {_START_PATIENCE:g} s: '
-            raise BackendError(msg + predictor.last_words())
-        executor.spin_once(timeout_sec=0.05)
-    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+class _Lifecycle:
+    """The lifecycle service of the predictor node."""
+
+    def __init__(
+        self,
+        node: Node,
+        executor: SingleThreadedExecutor,
+        predictor: NodeProcess,
+        service: str,
+    ) -> None:
+        self._executor = executor
+        self._predictor = predictor
+        self._client = node.create_client(ChangeState, service)
+
+    def change(self, transition: int) -> None:
+        """Wait for the node, and have it make a transition."""
+        deadline = time.monotonic() + _START_PATIENCE
+        while not self._client.service_is_ready():
+            _check(self._predictor, BackendError, deadline)
+            _listen(self._executor, 0.05)
         request = ChangeState.Request(transition=Transition(id=transition))
-        future = client.call_async(request)
-        executor.spin_until_future_complete(future, timeout_sec=_START_PATIENCE)
-        response = future.result() if future.done() else None
+        future = self._client.call_async(request)
+        while not future.done():
+            _check(self._predictor, BackendError, deadline)
+            self._executor.spin_until_future_complete(future, timeout_sec=0.1)
+        response = future.result()
         if response is None or not response.success:
-            msg = f'the predictor node cannot be brought up: {predictor.last_words()}'
+            msg = f'the predictor node cannot be brought up: {self._predictor.last_words()}'
             raise BackendError(msg)
-    _log.info('the predictor node is active')
+
+
+def _connect(
+    recorder: LiveRecorder, executor: SingleThreadedExecutor, processes: Sequence[NodeProcess]
+) -> None:
+    """Wait until all three processes know of each other, so that no first message is lost."""
+    deadline = time.monotonic() + _START_PATIENCE
+    while not recorder.connected():
+        for process in processes:
+            _check(process, BackendError, deadline)
+        _listen(executor, 0.05)
+    _listen(executor, _SETTLE)
 
 
 def _play(
@@ -173,10 +199,10 @@ def _play(
 ) -> None:
     """Listen until the replay has ended and nothing more comes."""
     while replay.exit_code is None:
-        _check_alive(predictor, BackendError)
+        _check(predictor, BackendError)
         _listen(executor, 0.1)
     if replay.exit_code != 0:
-        _check_alive(replay, BagError)
+        _check(replay, BagError)
     heard = -1
     while recorder.heard.messages != heard:
         heard = recorder.heard.messages
@@ -189,8 +215,12 @@ def _listen(executor: SingleThreadedExecutor, seconds: float) -> None:
         executor.spin_once(timeout_sec=left)
 
 
-def _check_alive(process: NodeProcess, kind: type[EiplTrtError]) -> None:
+def _check(process: NodeProcess, kind: type[EiplTrtError], deadline: float = math.inf) -> None:
+    """Raise if a process has ended, or the deadline (monotonic time, in seconds) has passed."""
+    name = process.module.rsplit('.', 1)[-1]
     if process.exit_code is not None:
-        name = process.module.rsplit('.', 1)[-1]
         msg = f'{name} ended with exit code {process.exit_code}: {process.last_words()}'
+        raise kind(msg)
+    if time.monotonic() > deadline:
+        msg = f'{name} did not answer within {_START_PATIENCE:g} s: {process.last_words()}'
         raise kind(msg)

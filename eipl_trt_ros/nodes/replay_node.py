@@ -182,7 +182,8 @@ class ReplayNode(Node):
         return sent
 
     def _wait_for_subscribers(self) -> None:
-        """Wait until each topic has a subscriber and, for a moment, no further ones come."""
+        """Wait until each topic has its subscribers and, for a moment, no further ones come."""
+        wanted = self._settings.subscribers
         deadline = time.monotonic() + self._settings.wait_for_subscribers
         counts: dict[str, int] = {}
         unchanged_since = time.monotonic()
@@ -190,12 +191,14 @@ class ReplayNode(Node):
             before, counts = counts, self._subscribers()
             if counts != before:
                 unchanged_since = time.monotonic()
-            if all(counts.values()) and time.monotonic() - unchanged_since > _SETTLED:
+            enough = all(count >= wanted for count in counts.values())
+            if enough and time.monotonic() - unchanged_since > _SETTLED:
                 return
             self._stop.wait(0.02)
-        missing = [topic for topic, count in counts.items() if count == 0]
+        missing = [topic for topic, count in counts.items() if count < wanted]
         if missing:
-            self.get_logger().warning(f'nobody is subscribed to {", ".join(missing)}')
+            who = 'nobody is' if wanted == 1 else f'fewer than {wanted} are'
+            self.get_logger().warning(f'{who} subscribed to {", ".join(missing)}')
 
     def _subscribers(self) -> dict[str, int]:
         return {

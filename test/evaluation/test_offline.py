@@ -31,6 +31,7 @@ def test_every_image_at_the_rate_of_the_model_becomes_a_frame(sarnn: Bundle, bag
     assert set(run.steps_ms) == set(StepTimes.STEPS)
     assert (run.steps_ms['infer'] > 0).all()
     assert (run.steps_ms['image_infer'] > 0).all()
+    np.testing.assert_allclose(run.camera_ms, 20.0)
     assert run.seconds == pytest.approx(2.191, abs=0.01)
 
 

@@ -48,6 +48,8 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
     kept = slice(0, run.frames - lost)
     predicted = run.predicted[kept].copy()
     predicted[:wrong] += 1e-6
+    driven = [joint.sink == 'position' for joint in run.bundle.joints]
+    commanded = np.where(driven, predicted, np.nan)
     points = run.encoder_points, run.decoder_points
     encoder, decoder = (None if p is None else p[kept] for p in points)
     return LiveRun(
@@ -58,6 +60,8 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
         encoder_points=encoder,
         decoder_points=decoder,
         steps_ms={name: values[kept] for name, values in run.steps_ms.items()},
+        commanded=commanded,
+        node_ms=np.linspace(3, 4, run.frames - lost),
         command_ms=np.linspace(20, 30, run.frames - lost),
         dropped={'late': lost} if lost else {},
     )
@@ -193,6 +197,15 @@ def test_a_different_picture_alone_makes_a_frame_unequal(runs: list[Pass]) -> No
     result = make_result(runs[1], live)
     assert result.equal is not None
     assert result.equal.tolist() == [False] + [True] * 19
+
+
+def test_a_different_command_alone_makes_a_frame_unequal(runs: list[Pass]) -> None:
+    live = as_if_live(runs[1])
+    commanded = live.commanded.copy()
+    commanded[4, 0] = 0.0
+    result = make_result(runs[1], replace(live, commanded=commanded))
+    assert result.equal is not None
+    assert np.flatnonzero(~result.equal).tolist() == [4]
 
 
 def test_json_holds_all_figures_and_no_nan(tmp_path: Path, runs: list[Pass]) -> None:
