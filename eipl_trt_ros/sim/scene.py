@@ -10,7 +10,10 @@ package ships no mesh.
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +64,18 @@ class SceneSettings:
 
 def import_mujoco() -> Any:
     """
-    Import MuJoCo.
+    Import MuJoCo, which decides while it is imported how it will draw.
 
     Raises:
         MissingPackageError: it is not installed.
 
     """
+    if sys.platform == 'linux' and not {'MUJOCO_GL', 'DISPLAY'} & set(os.environ):
+        # Its own choice is a window, and there is no display for one.
+        for choice, library in (('egl', 'EGL'), ('osmesa', 'OSMesa')):
+            if ctypes.util.find_library(library):
+                os.environ['MUJOCO_GL'] = choice
+                break
     return require('mujoco', install=INSTALL, needed_for=NEEDED_FOR)
 
 
