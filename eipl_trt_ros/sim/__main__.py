@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     logging.basicConfig(level=logging.INFO, format='%(message)s')
+    logging.getLogger('OpenGL').setLevel(logging.WARNING)
     args = _parser().parse_args(argv)
     try:
         args.run(args)

@@ -18,6 +18,7 @@ from eipl_trt_ros.sim.scene import (
     CAMERA,
     CUBE,
     DAMPING_RATIO,
+    DRAWING_HELP,
     GRIPPER_CLOSED,
     SceneSettings,
     build_scene,
@@ -191,9 +192,5 @@ class PandaEnvironment:
         try:
             return self._mujoco.Renderer(self._model, PICTURE_SIZE, PICTURE_SIZE)
         except Exception as error:  # MuJoCo raises whatever its OpenGL loader raises
-            msg = (
-                f'the simulation cannot draw here ({error}): without a display set '
-                'MUJOCO_GL=egl (Debian: libegl1 libgl1-mesa-dri) or MUJOCO_GL=osmesa '
-                '(libosmesa6)'
-            )
+            msg = f'the simulation cannot draw here ({error}): {DRAWING_HELP}'
             raise EiplTrtError(msg) from error

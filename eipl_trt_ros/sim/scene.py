@@ -21,12 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.errors import MissingPackageError, require
+from eipl_trt_ros.errors import EiplTrtError, MissingPackageError, require
 
 INSTALL = (
     'pip install -r requirements/sim.txt and pip install --no-deps -r requirements/sim-robot.txt'
 )
 NEEDED_FOR = 'the simulated robot'
+DRAWING_HELP = (
+    'without a display set MUJOCO_GL=egl (Debian: libegl1 libgl1-mesa-dri) or MUJOCO_GL=osmesa '
+    '(libosmesa6)'
+)
 
 ARM_JOINTS = tuple(f'joint{index}' for index in range(1, 8))
 JOINT_NAMES = (*(f'panda_{joint}' for joint in ARM_JOINTS), 'panda_gripper')
@@ -68,6 +72,7 @@ def import_mujoco() -> Any:
 
     Raises:
         MissingPackageError: it is not installed.
+        EiplTrtError: it cannot load what the environment variable MUJOCO_GL asks for.
 
     """
     if sys.platform == 'linux' and not {'MUJOCO_GL', 'DISPLAY'} & set(os.environ):
@@ -76,7 +81,12 @@ def import_mujoco() -> Any:
             if ctypes.util.find_library(library):
                 os.environ['MUJOCO_GL'] = choice
                 break
-    return require('mujoco', install=INSTALL, needed_for=NEEDED_FOR)
+    try:
+        return require('mujoco', install=INSTALL, needed_for=NEEDED_FOR)
+    except (AttributeError, ImportError, RuntimeError) as error:
+        choice = os.environ.get('MUJOCO_GL')
+        msg = f'mujoco cannot be imported with MUJOCO_GL={choice}: {error}; {DRAWING_HELP}'
+        raise EiplTrtError(msg) from error
 
 
 def robot_description() -> Path:

@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     logging.basicConfig(level=logging.INFO, format='%(message)s')
+    logging.getLogger('OpenGL').setLevel(logging.WARNING)
     args = _parser().parse_args(argv)
     try:
         require('torch', install='pip install -r requirements/train.txt', needed_for='training')
