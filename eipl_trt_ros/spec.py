@@ -120,8 +120,10 @@ class ModelSpec:
         if graph == 'motion':
             return motion
         if graph == 'motion_mixed':
-            previous = (self._planes('previous_image'),
-                        self._vector('previous_joints', self.joint_dim))
+            previous = (
+                self._planes('previous_image'),
+                self._vector('previous_joints', self.joint_dim),
+            )
             return (*motion, *previous, self._vector('mix', 1))
         if self.type != 'sarnn':
             _check_graph_name(graph)
@@ -151,8 +153,11 @@ class ModelSpec:
         if graph == 'motion':
             return motion
         if graph == 'motion_mixed':
-            return (*motion, self._vector('raw_joints', self.joint_dim),
-                    self._planes('model_image'))
+            return (
+                *motion,
+                self._vector('raw_joints', self.joint_dim),
+                self._planes('model_image'),
+            )
         _check_graph_name(graph)
         predicted = TensorSpec('predicted_image', 'uint8', self._image().shape)
         return (predicted,) if graph == 'image' else (predicted, self._planes('raw_image'))
@@ -187,8 +192,9 @@ class ModelSpec:
         period = 3 if norms else 2  # layer, [normalisation,] activation
         shapes: dict[str, tuple[int, ...]] = {}
 
-        def add(name: str, index: int, weight: tuple[int, ...], bias: int,
-                norm: tuple[int, ...] | None) -> None:
+        def add(
+            name: str, index: int, weight: tuple[int, ...], bias: int, norm: tuple[int, ...] | None
+        ) -> None:
             shapes[f'{name}.{index}.weight'], shapes[f'{name}.{index}.bias'] = weight, (bias,)
             if norms and norm:
                 shapes[f'{name}.{index + 1}.weight'] = shapes[f'{name}.{index + 1}.bias'] = norm
@@ -198,8 +204,13 @@ class ModelSpec:
         for index, (before, after) in enumerate(pairwise(CNNRNN_CHANNELS)):
             first = before == CNNRNN_CHANNELS[0]
             # decoder_image: linear, [normalisation,] activation, reshape, then the mirror image.
-            add('decoder_image', period * (len(CNNRNN_CHANNELS) - 1 - index) + 1,
-                (after, before, 3, 3), before, None if first else (before, side, side))
+            add(
+                'decoder_image',
+                period * (len(CNNRNN_CHANNELS) - 1 - index) + 1,
+                (after, before, 3, 3),
+                before,
+                None if first else (before, side, side),
+            )
             side //= 2
             add('encoder_image', period * index, (after, before, 3, 3), after, (after, side, side))
         last = period * (len(CNNRNN_CHANNELS) - 1) + 1  # one more: the flattening
@@ -241,13 +252,18 @@ class ModelSpec:
         self._check_size('k_dim')
         for name in ('temperature', 'heatmap_size'):
             value = getattr(self, name)
-            if (isinstance(value, bool) or not isinstance(value, (int, float))
-                    or not (math.isfinite(value) and value > 0)):
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not (math.isfinite(value) and value > 0)
+            ):
                 msg = f'{name} of a sarnn model must be a number above 0, found {value!r}'
                 raise BundleError(msg)
         if min(self.image_height, self.image_width) <= SARNN_MARGIN:
-            msg = (f'the image of a sarnn model must be larger than {SARNN_MARGIN} pixels in '
-                   f'height and width, found {self.image_height}x{self.image_width}')
+            msg = (
+                f'the image of a sarnn model must be larger than {SARNN_MARGIN} pixels in '
+                f'height and width, found {self.image_height}x{self.image_width}'
+            )
             raise BundleError(msg)
 
     def _check_cnnrnn(self) -> None:
@@ -255,8 +271,10 @@ class ModelSpec:
         self._check_size('feat_dim')
         size = CNNRNN_IMAGE_SIZE
         if (self.image_height, self.image_width) != (size, size):
-            msg = (f'the layers of a {self.type} model only fit an image of {size}x{size}, '
-                   f'found {self.image_height}x{self.image_width}')
+            msg = (
+                f'the layers of a {self.type} model only fit an image of {size}x{size}, '
+                f'found {self.image_height}x{self.image_width}'
+            )
             raise BundleError(msg)
 
 

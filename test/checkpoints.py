@@ -34,17 +34,37 @@ class Training:
 
     def __post_init__(self) -> None:
         spec = self.spec
-        self.content = {'epoch': 812, 'model_state_dict': random_weights(spec),
-                        'train_loss': 0.0021, 'test_loss': 0.0034}
+        self.content = {
+            'epoch': 812,
+            'model_state_dict': random_weights(spec),
+            'train_loss': 0.0021,
+            'test_loss': 0.0034,
+        }
         # What argparse gives EIPL's train.py, and check_args saves.
         self.settings = {
-            'batch_size': 5, 'compile': False, 'device': 0, 'epoch': 10000, 'img_loss': 0.1,
-            'joint_loss': 1.0, 'log_dir': 'log/', 'lr': 0.001, 'optimizer': 'adam',
-            'rec_dim': spec.rec_dim, 'stdev': 0.1, 'tag': '20261123_1200_00', 'vmax': 1.0,
-            'vmin': 0.0}
+            'batch_size': 5,
+            'compile': False,
+            'device': 0,
+            'epoch': 10000,
+            'img_loss': 0.1,
+            'joint_loss': 1.0,
+            'log_dir': 'log/',
+            'lr': 0.001,
+            'optimizer': 'adam',
+            'rec_dim': spec.rec_dim,
+            'stdev': 0.1,
+            'tag': '20261123_1200_00',
+            'vmax': 1.0,
+            'vmin': 0.0,
+        }
         if spec.type == 'sarnn':
-            self.settings |= {'model': 'sarnn', 'k_dim': spec.k_dim, 'pt_loss': 0.1,
-                              'heatmap_size': spec.heatmap_size, 'temperature': spec.temperature}
+            self.settings |= {
+                'model': 'sarnn',
+                'k_dim': spec.k_dim,
+                'pt_loss': 0.1,
+                'heatmap_size': spec.heatmap_size,
+                'temperature': spec.temperature,
+            }
         else:
             self.settings |= {'model': spec.type.upper(), 'feat_dim': spec.feat_dim}
         low = -0.5 - 0.1 * np.arange(spec.joint_dim)

@@ -38,8 +38,9 @@ class Prediction:
     state: State
 
 
-def sarnn(weights: Weights, spec: ModelSpec, image: Tensor, joints: Tensor,
-          state: State | None) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:
+def sarnn(
+    weights: Weights, spec: ModelSpec, image: Tensor, joints: Tensor, state: State | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:
     """SARNN on the full grid: no separated exponentials, no products in place of sums."""
 
     def encode(name: str) -> Tensor:
@@ -116,23 +117,32 @@ def smooth_pictures(count: int, height: int, width: int, seed: int = 0) -> NDArr
     y, x = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing='ij')
     dx = x[:, :, None, None] - (place[0] + 0.2 * np.sin(time + phase[0]))
     dy = y[:, :, None, None] - (place[1] + 0.2 * np.cos(time + phase[1]))
-    blobs = np.exp(-(dx ** 2 + dy ** 2) / rng.uniform(0.005, 0.1, (4, 3)))
+    blobs = np.exp(-(dx**2 + dy**2) / rng.uniform(0.005, 0.1, (4, 3)))
     return (20 + 230 * blobs.max(axis=3)).astype(np.uint8)
 
 
-def make_bundle(path: Path, spec: ModelSpec, weights: Weights, *, vmin: float = 0.0,
-                vmax: float = 1.0) -> Bundle:
+def make_bundle(
+    path: Path, spec: ModelSpec, weights: Weights, *, vmin: float = 0.0, vmax: float = 1.0
+) -> Bundle:
     """Write a bundle with these weights, its graphs included."""
     rng = np.random.default_rng(1)
     low = rng.uniform(-2.5, 1.0, spec.joint_dim)
     high = low + rng.uniform(0.2, 3.0, spec.joint_dim)
     joints = tuple(
         JointSpec(f'joint{index}', float(bottom), float(top), 'joint_states', 'position')
-        for index, (bottom, top) in enumerate(zip(low, high, strict=True)))
+        for index, (bottom, top) in enumerate(zip(low, high, strict=True))
+    )
     path.mkdir(parents=True, exist_ok=True)
-    bundle = Bundle(path=path, name=spec.type, model=spec,
-                    camera=CameraSpec('rgb8', 1, None, 'none'), vmin=vmin, vmax=vmax,
-                    joints=joints, rate_hz=10.0)
+    bundle = Bundle(
+        path=path,
+        name=spec.type,
+        model=spec,
+        camera=CameraSpec('rgb8', 1, None, 'none'),
+        vmin=vmin,
+        vmax=vmax,
+        joints=joints,
+        rate_hz=10.0,
+    )
     write_weights({name: value.numpy() for name, value in weights.items()}, bundle.weights_path)
     write_graphs(bundle)
     return write_bundle(bundle)
@@ -146,8 +156,13 @@ def joint_path(bundle: Bundle, count: int) -> NDArray[np.float32]:
     return (low + share * (high - low)).astype(np.float32)
 
 
-def rollout(bundle: Bundle, weights: Weights, pictures: NDArray[np.uint8],
-            joints: NDArray[np.float32], mixing: float = 1.0) -> Iterator[Prediction]:
+def rollout(
+    bundle: Bundle,
+    weights: Weights,
+    pictures: NDArray[np.uint8],
+    joints: NDArray[np.float32],
+    mixing: float = 1.0,
+) -> Iterator[Prediction]:
     """
     Run PyTorch in the order of EIPL's loop (zoo/cnnrnn/bin/test.py), step by step.
 
@@ -172,7 +187,8 @@ def rollout(bundle: Bundle, weights: Weights, pictures: NDArray[np.uint8],
         with torch.no_grad():
             if spec.type == 'sarnn':
                 raw_image, raw_joints, first, second, state = sarnn(
-                    weights, spec, image, vector, state)
+                    weights, spec, image, vector, state
+                )
                 encoder_points = first.reshape(-1, 2).numpy()
                 decoder_points = second.reshape(-1, 2).numpy()
             else:
@@ -180,6 +196,7 @@ def rollout(bundle: Bundle, weights: Weights, pictures: NDArray[np.uint8],
         clipped = np.clip(raw_image[0].numpy(), vmin, vmax)
         levels = ((clipped - vmin) / (vmax - vmin) * 255).astype(np.uint8).transpose(1, 2, 0)
         command = (raw_joints[0].numpy() - vmin) / (vmax - vmin) * (high - low) + low
-        last = Prediction(raw_image, raw_joints, levels, command, encoder_points, decoder_points,
-                          state)
+        last = Prediction(
+            raw_image, raw_joints, levels, command, encoder_points, decoder_points, state
+        )
         yield last

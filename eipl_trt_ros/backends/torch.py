@@ -48,10 +48,12 @@ class TorchBackend:
     _previous_joints: Array
     _previous_image: Array
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, mixing: bool = False,
-                 device: str | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 1, mixing: bool = False, device: str | None = None
+    ) -> None:
         self._torch: Any = require(
-            'torch', install='pip install torch==2.13.0', needed_for='the torch backend')
+            'torch', install='pip install torch==2.13.0', needed_for='the torch backend'
+        )
         from eipl_trt_ros.models import build_model  # noqa: PLC0415 (needs PyTorch)
 
         torch = self._torch
@@ -64,10 +66,12 @@ class TorchBackend:
         names = bundle.model.expected_shapes()
         self._model: Any = build_model(bundle.model)
         self._model.load_state_dict(
-            {name: torch.from_numpy(weights[name].values.copy()) for name in names})
+            {name: torch.from_numpy(weights[name].values.copy()) for name in names}
+        )
         try:
             self._device: Any = torch.device(
-                device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+                device or ('cuda' if torch.cuda.is_available() else 'cpu')
+            )
             self._model.to(self._device).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
             msg = f'PyTorch cannot use the device {device!r}: {error}'

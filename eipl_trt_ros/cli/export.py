@@ -14,13 +14,16 @@ from eipl_trt_ros.errors import require
 def add_parser(subparsers: Any) -> None:
     """Add the verb's command line."""
     parser = subparsers.add_parser(
-        'export', help="write a bundle's ONNX graphs and checksums anew",
+        'export',
+        help="write a bundle's ONNX graphs and checksums anew",
         description="Write a bundle's ONNX graphs and checksums anew: after an import with "
         '--no-graphs, after a change of bundle.yaml or the weights by hand, or with a new '
         'version of this program. The same bundle gives the same bytes.',
-        epilog='example: eipl_trt export samples/sarnn')
-    parser.add_argument('bundles', type=Path, nargs='+', metavar='BUNDLE',
-                        help='folder of a bundle')
+        epilog='example: eipl_trt export samples/sarnn',
+    )
+    parser.add_argument(
+        'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     for path in args.bundles:
         with console.Console(stderr=True).status(f'{path}') as status:
+
             def tell(part: str, place: Path = path, shown: Any = status) -> None:
                 shown.update(f'{place}: writing {part}')
 

@@ -26,26 +26,51 @@ its name, where its value comes from and where its prediction goes.
 def add_parser(subparsers: Any) -> None:
     """Add the verb's command line."""
     parser = subparsers.add_parser(
-        'import', help='turn a checkpoint of EIPL into a bundle',
-        description="Turn a checkpoint of EIPL's training scripts into a bundle.", epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        'import',
+        help='turn a checkpoint of EIPL into a bundle',
+        description="Turn a checkpoint of EIPL's training scripts into a bundle.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('checkpoint', type=Path, nargs='?', help='the weights, a .pth file')
-    parser.add_argument('--robot', type=Path, metavar='FILE',
-                        help='YAML file that tells how the model is wired to its robot')
+    parser.add_argument(
+        '--robot',
+        type=Path,
+        metavar='FILE',
+        help='YAML file that tells how the model is wired to its robot',
+    )
     parser.add_argument('--out', type=Path, metavar='FOLDER', help='the bundle; must not exist')
-    parser.add_argument('--template', action='store_true',
-                        help='print a robot file to start from, and do nothing else')
-    parser.add_argument('--args', type=Path, metavar='FILE', dest='arguments',
-                        help='settings of the training (default: args.json beside the weights)')
-    parser.add_argument('--bounds', type=Path, metavar='FILE',
-                        help='joint bounds (default: joint_bounds.npy beside the weights)')
+    parser.add_argument(
+        '--template',
+        action='store_true',
+        help='print a robot file to start from, and do nothing else',
+    )
+    parser.add_argument(
+        '--args',
+        type=Path,
+        metavar='FILE',
+        dest='arguments',
+        help='settings of the training (default: args.json beside the weights)',
+    )
+    parser.add_argument(
+        '--bounds',
+        type=Path,
+        metavar='FILE',
+        help='joint bounds (default: joint_bounds.npy beside the weights)',
+    )
     parser.add_argument('--name', help="the bundle's name (default: its folder's)")
-    parser.add_argument('--model', choices=MODEL_TYPES,
-                        help='to be checked (default: what the weights say)')
-    parser.add_argument('--image-size', type=_image_size, metavar='HEIGHTxWIDTH',
-                        help='to be checked (default: what the weights say)')
-    parser.add_argument('--no-graphs', action='store_true',
-                        help='leave the ONNX graphs to a later eipl_trt export')
+    parser.add_argument(
+        '--model', choices=MODEL_TYPES, help='to be checked (default: what the weights say)'
+    )
+    parser.add_argument(
+        '--image-size',
+        type=_image_size,
+        metavar='HEIGHTxWIDTH',
+        help='to be checked (default: what the weights say)',
+    )
+    parser.add_argument(
+        '--no-graphs', action='store_true', help='leave the ONNX graphs to a later eipl_trt export'
+    )
     parser.set_defaults(run=run)
 
 
@@ -71,20 +96,34 @@ def run(args: argparse.Namespace) -> int:
 
     beside = args.checkpoint.parent
     with console.Console(stderr=True).status('reading the checkpoint') as status:
-        checkpoint = read_checkpoint(args.checkpoint, args.arguments or beside / 'args.json',
-                                     model=args.model, image_size=args.image_size)
-        bounds = read_bounds(args.bounds or beside / 'joint_bounds.npy',
-                             checkpoint.spec.joint_dim)
+        checkpoint = read_checkpoint(
+            args.checkpoint,
+            args.arguments or beside / 'args.json',
+            model=args.model,
+            image_size=args.image_size,
+        )
+        bounds = read_bounds(args.bounds or beside / 'joint_bounds.npy', checkpoint.spec.joint_dim)
         bundle = create_bundle(
-            Bundle(path=args.out, name=args.name or args.out.resolve().name,
-                   model=checkpoint.spec, camera=robot.camera, vmin=checkpoint.vmin,
-                   vmax=checkpoint.vmax, joints=robot.joints(bounds), rate_hz=robot.rate_hz,
-                   provenance=checkpoint.provenance),
-            checkpoint.tensors, graphs=not args.no_graphs,
-            progress=lambda part: status.update(f'writing {part}'))
+            Bundle(
+                path=args.out,
+                name=args.name or args.out.resolve().name,
+                model=checkpoint.spec,
+                camera=robot.camera,
+                vmin=checkpoint.vmin,
+                vmax=checkpoint.vmax,
+                joints=robot.joints(bounds),
+                rate_hz=robot.rate_hz,
+                provenance=checkpoint.provenance,
+            ),
+            checkpoint.tensors,
+            graphs=not args.no_graphs,
+            progress=lambda part: status.update(f'writing {part}'),
+        )
     spec = bundle.model
-    print(f'{bundle.path}: {spec.type}, image {spec.image_height}x{spec.image_width}, '
-          f'{spec.joint_dim} joints, {bundle.rate_hz:g} Hz')
+    print(
+        f'{bundle.path}: {spec.type}, image {spec.image_height}x{spec.image_width}, '
+        f'{spec.joint_dim} joints, {bundle.rate_hz:g} Hz'
+    )
     return 0
 
 

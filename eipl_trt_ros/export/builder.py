@@ -42,8 +42,14 @@ class GraphBuilder:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, TensorProto] = {}
 
-    def add(self, operator: str, inputs: Sequence[str], name: str,
-            outputs: Sequence[str] | None = None, **attributes: Any) -> str:
+    def add(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        name: str,
+        outputs: Sequence[str] | None = None,
+        **attributes: Any,
+    ) -> str:
         """
         Append a node.
 
@@ -88,8 +94,12 @@ class GraphBuilder:
         view = stored.values.reshape(shape or stored.values.shape)
         if view.nbytes < INLINE_BYTES:
             return self._keep(name, numpy_helper.from_array(view, name))
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=view.shape,
-                             data_location=TensorProto.EXTERNAL)
+        tensor = TensorProto(
+            name=name,
+            data_type=TensorProto.FLOAT,
+            dims=view.shape,
+            data_location=TensorProto.EXTERNAL,
+        )
         place = {'location': self._weights.name, 'offset': stored.offset, 'length': view.nbytes}
         for key, value in place.items():
             tensor.external_data.add(key=key, value=str(value))
@@ -102,8 +112,9 @@ class GraphBuilder:
             raise ExportError(msg)
         return name
 
-    def build(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec],
-              metadata: dict[str, str]) -> onnx.ModelProto:
+    def build(
+        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], metadata: dict[str, str]
+    ) -> onnx.ModelProto:
         """
         Close the graph.
 
@@ -125,10 +136,18 @@ class GraphBuilder:
             msg = f'graph {self._name}: nothing uses {", ".join(idle)}'
             raise ExportError(msg)
         graph = helper.make_graph(
-            self._nodes, self._name, [_value_info(spec) for spec in inputs],
-            [_value_info(spec) for spec in outputs], list(self._initializers.values()))
-        model = helper.make_model(graph, producer_name='eipl_trt_ros', ir_version=IR_VERSION,
-                                  opset_imports=[helper.make_opsetid('', OPSET)])
+            self._nodes,
+            self._name,
+            [_value_info(spec) for spec in inputs],
+            [_value_info(spec) for spec in outputs],
+            list(self._initializers.values()),
+        )
+        model = helper.make_model(
+            graph,
+            producer_name='eipl_trt_ros',
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid('', OPSET)],
+        )
         helper.set_model_props(model, metadata)
         return model
 

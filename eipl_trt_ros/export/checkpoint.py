@@ -52,8 +52,13 @@ class Checkpoint:
     provenance: Mapping[str, str]
 
 
-def read_checkpoint(weights: Path, arguments: Path, *, model: str | None = None,
-                    image_size: tuple[int, int] | None = None) -> Checkpoint:
+def read_checkpoint(
+    weights: Path,
+    arguments: Path,
+    *,
+    model: str | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Checkpoint:
     """
     Read a checkpoint; what the weights, the arguments and the caller say must agree.
 
@@ -81,17 +86,22 @@ def read_checkpoint(weights: Path, arguments: Path, *, model: str | None = None,
     sizes = _sizes(found, tensors, weights)
     for name, size in sizes.items():
         if settings.get(name) not in (None, size):
-            msg = (f'{arguments} says {name} {settings[name]}, but in {weights} it is {size}: '
-                   'are the two from the same training?')
+            msg = (
+                f'{arguments} says {name} {settings[name]}, but in {weights} it is {size}: '
+                'are the two from the same training?'
+            )
             raise CheckpointError(msg)
     height, width = _image_size(found, tensors, weights, image_size)
     if settings.get('im_size') not in (None, [height, width]):
-        msg = (f'{arguments} says im_size {settings["im_size"]}, but in {weights} it is '
-               f'[{height}, {width}]: are the two from the same training?')
+        msg = (
+            f'{arguments} says im_size {settings["im_size"]}, but in {weights} it is '
+            f'[{height}, {width}]: are the two from the same training?'
+        )
         raise CheckpointError(msg)
     if found == 'sarnn':
-        sizes |= {name: _number(settings, name, arguments)
-                  for name in ('temperature', 'heatmap_size')}
+        sizes |= {
+            name: _number(settings, name, arguments) for name in ('temperature', 'heatmap_size')
+        }
     try:
         spec = ModelSpec(found, height, width, **sizes)
     except BundleError as error:
@@ -102,9 +112,11 @@ def read_checkpoint(weights: Path, arguments: Path, *, model: str | None = None,
         _log.warning(
             'vmin is %g and vmax is %g: the bundle scales images and joints to that range, as '
             "EIPL's test scripts do; EIPL's own training data loader scales images to 0..1 all "
-            'the same, so check how this model was trained', vmin, vmax)
-    return Checkpoint(spec, _checked(tensors, spec, weights), vmin, vmax,
-                      notes | _told(settings))
+            'the same, so check how this model was trained',
+            vmin,
+            vmax,
+        )
+    return Checkpoint(spec, _checked(tensors, spec, weights), vmin, vmax, notes | _told(settings))
 
 
 def read_bounds(path: Path, joint_dim: int) -> NDArray[np.float64]:
@@ -137,9 +149,11 @@ def read_bounds(path: Path, joint_dim: int) -> NDArray[np.float64]:
     bounds = np.broadcast_to(bounds.reshape(2, -1), (2, joint_dim)).astype(np.float64)
     for index, (low, high) in enumerate(bounds.T):
         if low >= high:
-            msg = (f'{path}: dimension {index} is from {low:g} to {high:g}, but its maximum must '
-                   'be above the minimum: a joint that never moves in the training data cannot '
-                   'be normalised, so leave it out of the model or record it moving')
+            msg = (
+                f'{path}: dimension {index} is from {low:g} to {high:g}, but its maximum must '
+                'be above the minimum: a joint that never moves in the training data cannot '
+                'be normalised, so leave it out of the model or record it moving'
+            )
             raise CheckpointError(msg)
     return bounds
 
@@ -152,9 +166,11 @@ def _read_arguments(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
-        msg = (f"there is no {path}: it is what EIPL's training scripts write beside the weights; "
-               'give its place with --args, or write one with vmin, vmax and, for SARNN, '
-               'temperature and heatmap_size')
+        msg = (
+            f"there is no {path}: it is what EIPL's training scripts write beside the weights; "
+            'give its place with --args, or write one with vmin, vmax and, for SARNN, '
+            'temperature and heatmap_size'
+        )
         raise CheckpointError(msg) from None
     except (OSError, ValueError) as error:
         msg = f'{path} cannot be read as JSON: {_one_line(error)}'
@@ -186,9 +202,11 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
         if named is None:
             msg = f'{path} cannot be read by torch.load: it is no file of torch.save'
         else:
-            msg = (f'{path} is refused: it holds {named[1]}, and objects other than tensors and '
-                   'plain values can run code when they are loaded; save the state_dict alone, '
-                   'with torch.save(model.state_dict(), FILE)')
+            msg = (
+                f'{path} is refused: it holds {named[1]}, and objects other than tensors and '
+                'plain values can run code when they are loaded; save the state_dict alone, '
+                'with torch.save(model.state_dict(), FILE)'
+            )
         raise CheckpointError(msg) from None
     except (OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
         msg = f'{path} cannot be read by torch.load: {_one_line(error)}'
@@ -198,8 +216,11 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise CheckpointError(msg)
     state = content.get('model_state_dict', content)
     notes = {'checkpoint': path.name, 'checkpoint_sha256': sha256_of(path)}
-    notes |= {name: f'{content[name]:g}' for name in ('epoch', 'train_loss', 'test_loss')
-              if isinstance(content.get(name), (int, float))}
+    notes |= {
+        name: f'{content[name]:g}'
+        for name in ('epoch', 'train_loss', 'test_loss')
+        if isinstance(content.get(name), (int, float))
+    }
     tensors: Tensors = {}
     for name, value in state.items() if isinstance(state, Mapping) else ():
         if isinstance(value, torch.Tensor) and value.is_floating_point():
@@ -216,17 +237,21 @@ def _model_type(tensors: Tensors, path: Path) -> str:
         return 'sarnn'
     if 'encoder_image.0.weight' in tensors:
         return 'cnnrnnln' if 'encoder_image.1.weight' in tensors else 'cnnrnn'
-    msg = (f'{path} holds none of {", ".join(MODEL_TYPES)}: its tensors are '
-           f'{", ".join(sorted(tensors)[:4])}, ...')
+    msg = (
+        f'{path} holds none of {", ".join(MODEL_TYPES)}: its tensors are '
+        f'{", ".join(sorted(tensors)[:4])}, ...'
+    )
     raise CheckpointError(msg)
 
 
 def _sizes(model: str, tensors: Tensors, path: Path) -> dict[str, Any]:
     """Read each size from the shape of one tensor; the rest is checked by `_checked`."""
     tells = {'joint_dim': ('decoder_joint.0.weight', 0), 'rec_dim': ('rec.weight_hh', 1)}
-    tells |= {'sarnn': {'k_dim': ('pos_encoder.4.weight', 0)},
-              'cnnrnn': {'feat_dim': ('encoder_image.13.weight', 0)},
-              'cnnrnnln': {'feat_dim': ('encoder_image.19.weight', 0)}}[model]
+    tells |= {
+        'sarnn': {'k_dim': ('pos_encoder.4.weight', 0)},
+        'cnnrnn': {'feat_dim': ('encoder_image.13.weight', 0)},
+        'cnnrnnln': {'feat_dim': ('encoder_image.19.weight', 0)},
+    }[model]
     sizes = {}
     for size, (name, axis) in tells.items():
         if name not in tensors or tensors[name].ndim <= axis:
@@ -236,8 +261,9 @@ def _sizes(model: str, tensors: Tensors, path: Path) -> dict[str, Any]:
     return sizes
 
 
-def _image_size(model: str, tensors: Tensors, path: Path,
-                asked: tuple[int, int] | None) -> tuple[int, int]:
+def _image_size(
+    model: str, tensors: Tensors, path: Path, asked: tuple[int, int] | None
+) -> tuple[int, int]:
     grid = tensors.get('issm.pos_xy')
     if model != 'sarnn':
         found = (CNNRNN_IMAGE_SIZE, CNNRNN_IMAGE_SIZE)
@@ -246,12 +272,16 @@ def _image_size(model: str, tensors: Tensors, path: Path,
     elif asked is not None:
         found = asked
     else:
-        msg = (f'{path} has no issm.pos_xy, which tells the size of the image: '
-               'give --image-size HEIGHTxWIDTH')
+        msg = (
+            f'{path} has no issm.pos_xy, which tells the size of the image: '
+            'give --image-size HEIGHTxWIDTH'
+        )
         raise CheckpointError(msg)
     if asked is not None and asked != found:
-        msg = (f'--image-size is {asked[0]}x{asked[1]} (height x width), but the {model} in '
-               f'{path} takes {found[0]}x{found[1]}')
+        msg = (
+            f'--image-size is {asked[0]}x{asked[1]} (height x width), but the {model} in '
+            f'{path} takes {found[0]}x{found[1]}'
+        )
         raise CheckpointError(msg)
     return found
 
@@ -259,8 +289,15 @@ def _image_size(model: str, tensors: Tensors, path: Path,
 def _checked(tensors: Tensors, spec: ModelSpec, path: Path) -> Tensors:
     """Return exactly the tensors of such a model, or say which is missing, wrong or too many."""
     grid = position_grid(spec.map_height, spec.map_width).numpy()
-    buffers = {'pos_encoder.6.pos_x': grid[0].ravel(), 'pos_encoder.6.pos_y': grid[1].ravel(),
-               'issm.pos_xy': grid} if spec.type == 'sarnn' else {}
+    buffers = (
+        {
+            'pos_encoder.6.pos_x': grid[0].ravel(),
+            'pos_encoder.6.pos_y': grid[1].ravel(),
+            'issm.pos_xy': grid,
+        }
+        if spec.type == 'sarnn'
+        else {}
+    )
     tensors = {**buffers, **tensors}
     shapes = spec.expected_shapes()
     for name in sorted(tensors.keys() ^ shapes.keys()):
@@ -277,13 +314,18 @@ def _checked(tensors: Tensors, spec: ModelSpec, path: Path) -> Tensors:
             raise CheckpointError(msg)
     for name, values in buffers.items():
         if not np.allclose(tensors[name], values, atol=1e-6):
-            msg = (f'{path}: {name} does not go from 0 to 1 over the image; only such normalised '
-                   'positions (normalized=True, what EIPL always sets) are supported')
+            msg = (
+                f'{path}: {name} does not go from 0 to 1 over the image; only such normalised '
+                'positions (normalized=True, what EIPL always sets) are supported'
+            )
             raise CheckpointError(msg)
     return {name: tensors[name] for name in shapes} | buffers
 
 
 def _told(settings: Mapping[str, Any]) -> dict[str, str]:
-    told = [f'{name}={value}' for name, value in sorted(settings.items())
-            if name not in _PRIVATE and isinstance(value, (str, int, float))]
+    told = [
+        f'{name}={value}'
+        for name, value in sorted(settings.items())
+        if name not in _PRIVATE and isinstance(value, (str, int, float))
+    ]
     return {'settings': ', '.join(told)}

@@ -87,14 +87,26 @@ class _Layers:
 
     def convolution(self, value: str, name: str) -> str:
         """Apply a 3x3 convolution that halves the image."""
-        return self._build.add('Conv', [value, *self._weights()], f'{self._sequence}/{name}',
-                               kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+        return self._build.add(
+            'Conv',
+            [value, *self._weights()],
+            f'{self._sequence}/{name}',
+            kernel_shape=[3, 3],
+            strides=[2, 2],
+            pads=[1, 1, 1, 1],
+        )
 
     def transposed(self, value: str, name: str) -> str:
         """Apply a 3x3 transposed convolution that doubles the image."""
-        return self._build.add('ConvTranspose', [value, *self._weights()],
-                               f'{self._sequence}/{name}', kernel_shape=[3, 3], strides=[2, 2],
-                               pads=[1, 1, 1, 1], output_padding=[1, 1])
+        return self._build.add(
+            'ConvTranspose',
+            [value, *self._weights()],
+            f'{self._sequence}/{name}',
+            kernel_shape=[3, 3],
+            strides=[2, 2],
+            pads=[1, 1, 1, 1],
+            output_padding=[1, 1],
+        )
 
     def linear(self, value: str, name: str) -> str:
         """Apply a linear layer."""
@@ -107,8 +119,13 @@ class _Layers:
         """Apply the layer normalisation, where the model has it, and the activation."""
         full = f'{self._sequence}/{name}'
         if self._norms:
-            value = self._build.add('LayerNormalization', [value, *self._weights()],
-                                    f'{full}_norm', axis=axis, epsilon=_EPSILON)
+            value = self._build.add(
+                'LayerNormalization',
+                [value, *self._weights()],
+                f'{full}_norm',
+                axis=axis,
+                epsilon=_EPSILON,
+            )
         self._index += 1
         return self._build.add(self.function, [value], f'{full}_activation')
 

@@ -22,8 +22,13 @@ from eipl_trt_ros.spec import GRAPHS
 Progress = Callable[[str], None]
 
 
-def create_bundle(bundle: Bundle, tensors: Mapping[str, NDArray[np.float32]], *,
-                  graphs: bool = True, progress: Progress | None = None) -> Bundle:
+def create_bundle(
+    bundle: Bundle,
+    tensors: Mapping[str, NDArray[np.float32]],
+    *,
+    graphs: bool = True,
+    progress: Progress | None = None,
+) -> Bundle:
     """
     Make a bundle's folder from the description of a bundle and its weights.
 
@@ -90,5 +95,6 @@ def export_graphs(folder: Path, progress: Progress | None = None) -> Bundle:
     write_graphs(bundle, progress)
     if progress is not None:
         progress('checksums')
-    return write_bundle(bundle, list(
-        dict.fromkeys([*bundle.files, *(f'{graph}.onnx' for graph in GRAPHS)])))
+    return write_bundle(
+        bundle, list(dict.fromkeys([*bundle.files, *(f'{graph}.onnx' for graph in GRAPHS)]))
+    )

@@ -50,8 +50,11 @@ def build_graph(bundle: Bundle, graph: str, weights: WeightFile) -> onnx.ModelPr
     else:
         _image(build, bundle, mixed=mixed)
     spec = bundle.model
-    return build.build(spec.graph_inputs(graph), spec.graph_outputs(graph),
-                       {'model': spec.type, 'bundle': bundle.name})
+    return build.build(
+        spec.graph_inputs(graph),
+        spec.graph_outputs(graph),
+        {'model': spec.type, 'bundle': bundle.name},
+    )
 
 
 def _motion(build: GraphBuilder, bundle: Bundle, *, mixed: bool) -> None:
@@ -112,8 +115,9 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
         for graph in GRAPHS:
             if progress is not None:
                 progress(graph)
-            with tempfile.NamedTemporaryFile(dir=bundle.path, prefix=f'.{graph}.', suffix='.onnx',
-                                             delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                dir=bundle.path, prefix=f'.{graph}.', suffix='.onnx', delete=False
+            ) as file:
                 made.append((Path(file.name), bundle.path / f'{graph}.onnx'))
                 model = build_graph(bundle, graph, weights)
                 file.write(model.SerializeToString(deterministic=True))

@@ -19,8 +19,9 @@ _CHW, _HWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 def row(build: GraphBuilder, value: str, length: int) -> str:
     """Give a vector (n,) a batch axis: (1, n)."""
-    return build.add('Reshape', [value, build.constant(f'row_{length}', [1, length])],
-                     f'{value}_row')
+    return build.add(
+        'Reshape', [value, build.constant(f'row_{length}', [1, length])], f'{value}_row'
+    )
 
 
 def vector(build: GraphBuilder, value: str, name: str, length: int) -> str:
@@ -40,8 +41,9 @@ def normalise_image(build: GraphBuilder, bundle: Bundle) -> str:
     value = build.add('Cast', ['image'], 'image/to_float', to=1)
     value = build.add('Div', [value, build.constant('grey_levels', 255.0)], 'image/to_unit')
     if bundle.vmax - bundle.vmin != 1.0:
-        value = build.add('Mul', [value, build.constant('range', bundle.vmax - bundle.vmin)],
-                          'image/to_range')
+        value = build.add(
+            'Mul', [value, build.constant('range', bundle.vmax - bundle.vmin)], 'image/to_range'
+        )
     if bundle.vmin != 0.0:
         value = build.add('Add', [value, build.constant('vmin', bundle.vmin)], 'image/shift')
     shape = build.constant('image_shape', [1, model.image_height, model.image_width, 3])
@@ -62,8 +64,9 @@ def grey_levels(build: GraphBuilder, bundle: Bundle, value: str) -> None:
     if bundle.vmin != 0.0:
         value = build.add('Sub', [value, 'vmin'], 'grey/shift')
     if bundle.vmax - bundle.vmin != 1.0:
-        value = build.add('Div', [value, build.constant('range', bundle.vmax - bundle.vmin)],
-                          'grey/to_unit')
+        value = build.add(
+            'Div', [value, build.constant('range', bundle.vmax - bundle.vmin)], 'grey/to_unit'
+        )
     value = build.add('Mul', [value, build.constant('grey_levels', 255.0)], 'grey/to_levels')
     value = build.add('Transpose', [value], 'grey/pixels', perm=_HWC)
     shape = build.constant('pixels_shape', [model.image_height, model.image_width, 3])
@@ -93,8 +96,9 @@ def joint_units(build: GraphBuilder, bundle: Bundle, value: str) -> None:
     scale = (bundle.joint_maximum - bundle.joint_minimum) / (bundle.vmax - bundle.vmin)
     if bundle.vmin != 0.0:
         value = build.add('Sub', [value, build.constant('vmin', bundle.vmin)], 'command/shift')
-    value = build.add('Mul', [value, build.constant('joint_from_range', scale)],
-                      'command/from_range')
+    value = build.add(
+        'Mul', [value, build.constant('joint_from_range', scale)], 'command/from_range'
+    )
     minimum = build.constant('joint_minimum', bundle.joint_minimum)
     value = build.add('Add', [value, minimum], 'command/from_minimum')
     vector(build, value, 'predicted_joints', bundle.model.joint_dim)

@@ -42,14 +42,24 @@ def export_plain(bundle: Bundle, path: Path) -> None:
     weights = WeightFile(bundle.weights_path)
     weights.check(spec.expected_shapes())
     model = build_model(spec).eval()
-    model.load_state_dict({name: torch.from_numpy(weights[name].values.copy())
-                           for name in spec.expected_shapes()})
+    model.load_state_dict(
+        {name: torch.from_numpy(weights[name].values.copy()) for name in spec.expected_shapes()}
+    )
     state = (torch.zeros(1, spec.rec_dim), torch.zeros(1, spec.rec_dim))
-    inputs = (torch.zeros(1, 3, spec.image_height, spec.image_width),
-              torch.zeros(1, spec.joint_dim), state)
+    inputs = (
+        torch.zeros(1, 3, spec.image_height, spec.image_width),
+        torch.zeros(1, spec.joint_dim),
+        state,
+    )
     with warnings.catch_warnings():
         # The exporter through TorchScript, which EIPL used, warns that it is the old one.
         warnings.simplefilter('ignore')
-        torch.onnx.export(model, inputs, path, input_names=list(PLAIN_INPUTS),
-                          output_names=list(plain_outputs(spec.type)), opset_version=OPSET,
-                          dynamo=False)
+        torch.onnx.export(
+            model,
+            inputs,
+            path,
+            input_names=list(PLAIN_INPUTS),
+            output_names=list(plain_outputs(spec.type)),
+            opset_version=OPSET,
+            dynamo=False,
+        )

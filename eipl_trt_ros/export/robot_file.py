@@ -102,14 +102,25 @@ class RobotFile:
         """
         if len(self._joints) != bounds.shape[1]:
             names = ', '.join(joint.name for joint in self._joints)
-            msg = (f'{self.path} lists {len(self._joints)} joints ({names}), but the model has '
-                   f'{bounds.shape[1]}')
+            msg = (
+                f'{self.path} lists {len(self._joints)} joints ({names}), but the model has '
+                f'{bounds.shape[1]}'
+            )
             raise CheckpointError(msg)
         try:
             return tuple(
-                JointSpec(joint.name, float(low), float(high), joint.source, joint.sink,
-                          joint.initial, joint.close_above, joint.open_below)
-                for joint, low, high in zip(self._joints, *bounds, strict=True))
+                JointSpec(
+                    joint.name,
+                    float(low),
+                    float(high),
+                    joint.source,
+                    joint.sink,
+                    joint.initial,
+                    joint.close_above,
+                    joint.open_below,
+                )
+                for joint, low, high in zip(self._joints, *bounds, strict=True)
+            )
         except BundleError as error:
             msg = f'{self.path}: {error}'
             raise CheckpointError(msg) from None
@@ -155,14 +166,20 @@ def _parse(path: Path, data: Any) -> RobotFile:
         msg = f'rate_hz must be a number above 0, found {rate!r}'
         raise BundleError(msg)
     if isinstance(camera, Mapping) and 'encoding' not in camera:
-        msg = ("camera lacks encoding: rgb8 or bgr8, the channel order of the training pictures "
-               "(OpenCV reads bgr8; EIPL's data of AIREC and OpenManipulator is bgr8)")
+        msg = (
+            'camera lacks encoding: rgb8 or bgr8, the channel order of the training pictures '
+            "(OpenCV reads bgr8; EIPL's data of AIREC and OpenManipulator is bgr8)"
+        )
         raise BundleError(msg)
     if not isinstance(joints, list):
         msg = f'joints must be a list, found {joints!r}'
         raise BundleError(msg)
-    return RobotFile(path, float(rate), read_record(CameraSpec, camera, 'camera'),
-                     tuple(_wiring(joint, f'joints[{i}]') for i, joint in enumerate(joints)))
+    return RobotFile(
+        path,
+        float(rate),
+        read_record(CameraSpec, camera, 'camera'),
+        tuple(_wiring(joint, f'joints[{i}]') for i, joint in enumerate(joints)),
+    )
 
 
 def _wiring(joint: Any, where: str) -> _Wiring:

@@ -117,8 +117,11 @@ def _heatmaps(build: GraphBuilder, spec: ModelSpec) -> str:
     points = spec.points_dim
     shapes = {'x': [points, 1, spec.map_width], 'y': [points, spec.map_height, 1]}
     for axis, places in (('x', grid[0, 0, :]), ('y', grid[1, :, 0])):
-        value = build.add('Sub', [build.constant(f'places_{axis}', places), f'heatmap/{axis}'],
-                          f'heatmap/d{axis}')
+        value = build.add(
+            'Sub',
+            [build.constant(f'places_{axis}', places), f'heatmap/{axis}'],
+            f'heatmap/d{axis}',
+        )
         value = build.add('Mul', [value, value], f'heatmap/d{axis}_squared')
         value = build.add('Div', [value, size], f'heatmap/{axis}_exponent')
         value = build.add('Exp', [value], f'heatmap/{axis}_profile')

@@ -46,7 +46,7 @@ class WeightFile:
             msg = f'{path} cannot be read as weights: {error}'
             raise ExportError(msg) from None
         (length,) = struct.unpack('<Q', data[:8])
-        header = json.loads(data[8:8 + length])
+        header = json.loads(data[8 : 8 + length])
         self._path = path
         self._tensors: dict[str, StoredTensor] = {}
         for name, shape in shapes.items():
@@ -86,8 +86,11 @@ def write_weights(tensors: Mapping[str, NDArray[np.float32]], path: Path) -> Non
     header, offset = {}, 0
     arrays = [(name, np.ascontiguousarray(tensors[name], '<f4')) for name in sorted(tensors)]
     for name, array in arrays:
-        header[name] = {'dtype': 'F32', 'shape': list(array.shape),
-                        'data_offsets': [offset, offset + array.nbytes]}
+        header[name] = {
+            'dtype': 'F32',
+            'shape': list(array.shape),
+            'data_offsets': [offset, offset + array.nbytes],
+        }
         offset += array.nbytes
     text = json.dumps(header, separators=(',', ':')).encode()
     text += b' ' * (-(8 + len(text)) % 64)

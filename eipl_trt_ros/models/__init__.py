@@ -11,7 +11,10 @@ from eipl_trt_ros.spec import ModelSpec
 Model = SARNN | CNNRNN | CNNRNNLN
 
 _CLASSES: dict[str, type[SARNN] | type[CNNRNN] | type[CNNRNNLN]] = {
-    'sarnn': SARNN, 'cnnrnn': CNNRNN, 'cnnrnnln': CNNRNNLN}
+    'sarnn': SARNN,
+    'cnnrnn': CNNRNN,
+    'cnnrnnln': CNNRNNLN,
+}
 
 __all__ = ['CNNRNN', 'CNNRNNLN', 'SARNN', 'Model', 'build_model', 'count_parameters']
 

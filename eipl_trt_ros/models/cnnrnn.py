@@ -74,8 +74,12 @@ class _ImageRNN(nn.Module):
         del image
         return self.decoder_image(h)
 
-    def forward(self, image: Tensor, joints: Tensor, state: State | None = None,
-                ) -> tuple[Tensor, Tensor, State]:
+    def forward(
+        self,
+        image: Tensor,
+        joints: Tensor,
+        state: State | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
         """
         Run one frame whole.
 
@@ -107,14 +111,22 @@ class CNNRNN(_ImageRNN):
         encoder: list[nn.Module] = []
         for before, after in pairwise(CHANNELS):
             encoder += [_halve(before, after), nn.Tanh()]
-        encoder += [nn.Flatten(), nn.Linear(math.prod(SMALLEST), HIDDEN), nn.Tanh(),
-                    nn.Linear(HIDDEN, feat_dim), nn.Tanh()]
+        encoder += [
+            nn.Flatten(),
+            nn.Linear(math.prod(SMALLEST), HIDDEN),
+            nn.Tanh(),
+            nn.Linear(HIDDEN, feat_dim),
+            nn.Tanh(),
+        ]
         self.encoder_image = nn.Sequential(*encoder)
 
         self.decoder_joint = nn.Sequential(nn.Linear(spec.rec_dim, spec.joint_dim), nn.Tanh())
 
-        decoder: list[nn.Module] = [nn.Linear(spec.rec_dim, math.prod(SMALLEST)), nn.Tanh(),
-                                    nn.Unflatten(1, SMALLEST)]
+        decoder: list[nn.Module] = [
+            nn.Linear(spec.rec_dim, math.prod(SMALLEST)),
+            nn.Tanh(),
+            nn.Unflatten(1, SMALLEST),
+        ]
         for before, after in pairwise(CHANNELS[::-1]):
             decoder += [_double(before, after), nn.Tanh()]
         self.decoder_image = nn.Sequential(*decoder)
@@ -137,15 +149,26 @@ class CNNRNNLN(_ImageRNN):
         for before, after in pairwise(CHANNELS):
             side //= 2
             encoder += [_halve(before, after), nn.LayerNorm([after, side, side]), nn.ReLU()]
-        encoder += [nn.Flatten(), nn.Linear(math.prod(SMALLEST), HIDDEN), nn.LayerNorm([HIDDEN]),
-                    nn.ReLU(), nn.Linear(HIDDEN, feat_dim), nn.LayerNorm([feat_dim]), nn.ReLU()]
+        encoder += [
+            nn.Flatten(),
+            nn.Linear(math.prod(SMALLEST), HIDDEN),
+            nn.LayerNorm([HIDDEN]),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, feat_dim),
+            nn.LayerNorm([feat_dim]),
+            nn.ReLU(),
+        ]
         self.encoder_image = nn.Sequential(*encoder)
 
         self.decoder_joint = nn.Sequential(nn.Linear(spec.rec_dim, spec.joint_dim), nn.ReLU())
 
         flat = math.prod(SMALLEST)
-        decoder: list[nn.Module] = [nn.Linear(spec.rec_dim, flat), nn.LayerNorm([flat]), nn.ReLU(),
-                                    nn.Unflatten(1, SMALLEST)]
+        decoder: list[nn.Module] = [
+            nn.Linear(spec.rec_dim, flat),
+            nn.LayerNorm([flat]),
+            nn.ReLU(),
+            nn.Unflatten(1, SMALLEST),
+        ]
         for before, after in pairwise(CHANNELS[:0:-1]):
             side *= 2
             decoder += [_double(before, after), nn.LayerNorm([after, side, side]), nn.ReLU()]

@@ -42,7 +42,8 @@ class SARNN(nn.Module):
         self.im_encoder = _convolutions(k_dim)
         self.rec = nn.LSTMCell(spec.rec_input_dim, spec.rec_dim)
         self.decoder_joint = nn.Sequential(
-            nn.Linear(spec.rec_dim, spec.joint_dim), nn.LeakyReLU(SLOPE))
+            nn.Linear(spec.rec_dim, spec.joint_dim), nn.LeakyReLU(SLOPE)
+        )
         self.decoder_point = nn.Sequential(nn.Linear(spec.rec_dim, 2 * k_dim), nn.LeakyReLU(SLOPE))
         self.issm = InverseSpatialSoftmax(height, width, spec.heatmap_size)
         self.decoder_image = _transposed_convolutions(k_dim)
@@ -64,7 +65,7 @@ class SARNN(nn.Module):
 
     def encoder_points(self, features: Tensor) -> Tensor:
         """Take the encoder points (N, 2K) out of what ``encode`` gave."""
-        return features[:, :2 * self.spec.points_dim]
+        return features[:, : 2 * self.spec.points_dim]
 
     def step(self, features: Tensor, state: State | None = None) -> State:
         """Advance the LSTM by one frame: (N, 2K + D) and (h, c) to the new (h, c), each (N, R)."""
@@ -94,8 +95,12 @@ class SARNN(nn.Module):
         heatmaps = self.issm(points.unflatten(1, (-1, 2)))
         return self.decoder_image(heatmaps * self.im_encoder(image))
 
-    def forward(self, image: Tensor, joints: Tensor, state: State | None = None,
-                ) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:
+    def forward(
+        self,
+        image: Tensor,
+        joints: Tensor,
+        state: State | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:
         """
         Run one frame whole.
 
@@ -112,8 +117,13 @@ class SARNN(nn.Module):
         features = self.encode(image, joints)
         state = self.step(features, state)
         points = self.decode_points(state[0])
-        return (self.render(image, points), self.decode_joints(state[0]),
-                self.encoder_points(features), points, state)
+        return (
+            self.render(image, points),
+            self.decode_joints(state[0]),
+            self.encoder_points(features),
+            points,
+            state,
+        )
 
 
 def _convolutions(k_dim: int) -> nn.Sequential:

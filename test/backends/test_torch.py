@@ -43,7 +43,8 @@ def test_it_predicts_what_the_graphs_predict(bundle: Bundle, mixing: float) -> N
         for backend in (baseline, graphs):
             run(backend, frame, mixing)
         np.testing.assert_allclose(
-            baseline.predicted_joints, graphs.predicted_joints, atol=2e-5, rtol=0)
+            baseline.predicted_joints, graphs.predicted_joints, atol=2e-5, rtol=0
+        )
         difference = baseline.predicted_image.astype(int) - graphs.predicted_image
         assert np.abs(difference).max() <= 1
         for name in ('encoder_points', 'decoder_points'):
@@ -125,7 +126,8 @@ def test_an_unknown_device_is_refused(bundle: Bundle) -> None:
 
 
 def test_without_pytorch_it_says_what_to_install(
-        bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, 'torch', None)  # Python's way to make an import fail
     with pytest.raises(MissingPackageError, match="torch backend needs the package 'torch'"):
         TorchBackend(bundle)

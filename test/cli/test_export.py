@@ -22,7 +22,8 @@ def test_a_bundle_gets_its_graphs(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_folder_that_is_no_bundle_is_refused(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(['export', str(tmp_path)]) == 2
     assert 'is not a bundle' in capsys.readouterr().err
 

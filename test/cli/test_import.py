@@ -22,13 +22,23 @@ def import_(folder: Path, name: str, *options: str) -> int:
         training.write()
     robot = folder / 'robot.yaml'
     robot.write_text(robot_text(SPECS[name]))
-    return main(['import', str(training.weights), '--robot', str(robot), '--out',
-                 str(folder / 'bundle'), *options])
+    return main(
+        [
+            'import',
+            str(training.weights),
+            '--robot',
+            str(robot),
+            '--out',
+            str(folder / 'bundle'),
+            *options,
+        ]
+    )
 
 
 @pytest.mark.parametrize('name', SPECS)
 def test_a_checkpoint_becomes_a_bundle_that_predicts(
-        name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert import_(tmp_path, name, '--name', 'first try') == 0
     assert f'bundle: {name}, image ' in capsys.readouterr().out
     spec, bundle = SPECS[name], load_bundle(tmp_path / 'bundle')
@@ -53,13 +63,15 @@ def test_the_files_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_graphs_may_be_left_out(tmp_path: Path) -> None:
-    assert import_(tmp_path, 'sarnn', '--no-graphs', '--model', 'sarnn', '--image-size',
-                   '40x56') == 0
+    assert (
+        import_(tmp_path, 'sarnn', '--no-graphs', '--model', 'sarnn', '--image-size', '40x56') == 0
+    )
     assert not list((tmp_path / 'bundle').glob('*.onnx'))
 
 
 def test_an_error_is_one_line_and_leaves_no_folder(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert import_(tmp_path, 'sarnn', '--model', 'cnnrnn') == 2
     lines = capsys.readouterr().err.splitlines()
     assert "--model says model 'cnnrnn', but" in lines[-1]
@@ -67,7 +79,8 @@ def test_an_error_is_one_line_and_leaves_no_folder(
 
 
 def test_an_existing_folder_is_not_touched(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / 'bundle').mkdir()
     (tmp_path / 'bundle' / 'mine').touch()
     assert import_(tmp_path, 'sarnn') == 2
@@ -76,32 +89,59 @@ def test_an_existing_folder_is_not_touched(
 
 
 def test_the_template_can_be_used_as_a_robot_file(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(['import', '--template']) == 0
     (tmp_path / 'robot.yaml').write_text(capsys.readouterr().out)
     training = Training(tmp_path / 'log', SPECS['cnnrnnln']).write()
-    assert main(['import', str(training.weights), '--robot', str(tmp_path / 'robot.yaml'), '--out',
-                 str(tmp_path / 'bundle')]) == 0
+    assert (
+        main(
+            [
+                'import',
+                str(training.weights),
+                '--robot',
+                str(tmp_path / 'robot.yaml'),
+                '--out',
+                str(tmp_path / 'bundle'),
+            ]
+        )
+        == 0
+    )
 
 
-@pytest.mark.parametrize(('options', 'missing'), [
-    ([], 'import needs checkpoint'),
-    (['w.pth'], 'import needs --robot'),
-    (['w.pth', '--robot', 'robot.yaml'], 'import needs --out'),
-])
+@pytest.mark.parametrize(
+    ('options', 'missing'),
+    [
+        ([], 'import needs checkpoint'),
+        (['w.pth'], 'import needs --robot'),
+        (['w.pth', '--robot', 'robot.yaml'], 'import needs --out'),
+    ],
+)
 def test_what_is_needed_is_asked_for(
-        options: list[str], missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options: list[str], missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(['import', *options]) == 2
     assert missing in capsys.readouterr().err
 
 
 def test_without_pytorch_it_says_what_to_install(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / 'robot.yaml').write_text(robot_text(SPECS['sarnn']))
     monkeypatch.setitem(sys.modules, 'torch', None)  # Python's way to make an import fail
-    assert main(['import', 'weights.pth', '--robot', str(tmp_path / 'robot.yaml'), '--out',
-                 str(tmp_path / 'bundle')]) == 2
+    assert (
+        main(
+            [
+                'import',
+                'weights.pth',
+                '--robot',
+                str(tmp_path / 'robot.yaml'),
+                '--out',
+                str(tmp_path / 'bundle'),
+            ]
+        )
+        == 2
+    )
     assert "eipl_trt import needs the package 'torch'" in capsys.readouterr().err
 
 

@@ -49,13 +49,15 @@ def bare(training: Training) -> None:
 
 def compiled(training: Training) -> None:
     training.content['model_state_dict'] = {
-        f'_orig_mod.{name}': value for name, value in training.state.items()}
+        f'_orig_mod.{name}': value for name, value in training.state.items()
+    }
 
 
 def half(training: Training) -> None:
     training.content['model_state_dict'] = {
         name: value.half() if 'pos' not in name or 'weight' in name else value
-        for name, value in training.state.items()}
+        for name, value in training.state.items()
+    }
 
 
 def with_transposed_memory(training: Training) -> None:
@@ -65,7 +67,8 @@ def with_transposed_memory(training: Training) -> None:
 
 @pytest.mark.parametrize('change', [bare, compiled, half, with_transposed_memory])
 def test_the_usual_ways_of_saving_are_read(
-        change: Callable[[Training], None], training: Training) -> None:
+    change: Callable[[Training], None], training: Training
+) -> None:
     expected = training.state['rec.weight_hh'].clone().numpy()
     change(training)
     training.write()
@@ -76,7 +79,8 @@ def test_the_usual_ways_of_saving_are_read(
 
 
 def test_where_the_model_comes_from_is_kept_without_places_and_machines(
-        training: Training) -> None:
+    training: Training,
+) -> None:
     training.settings['log_dir'] = '/home/somebody/log'
     training.write()
     told = read_checkpoint(training.weights, training.arguments).provenance
@@ -90,7 +94,8 @@ def test_where_the_model_comes_from_is_kept_without_places_and_machines(
 
 
 def test_a_range_other_than_0_to_1_is_taken_with_a_warning(
-        training: Training, caplog: pytest.LogCaptureFixture) -> None:
+    training: Training, caplog: pytest.LogCaptureFixture
+) -> None:
     training.settings |= {'vmin': 0.1, 'vmax': 0.9}
     training.write()
     with caplog.at_level(logging.WARNING):
@@ -108,30 +113,38 @@ def test_without_the_position_grid_the_image_size_is_asked_for(training: Trainin
     assert found.tensors['issm.pos_xy'].shape == (2, 34, 50)
 
 
-@pytest.mark.parametrize(('asked', 'message'), [
-    ({'model': 'cnnrnn'}, "--model says model 'cnnrnn', but .* holds the weights of a sarnn"),
-    ({'image_size': (56, 40)}, r'--image-size is 56x40 .* takes 40x56'),
-])
+@pytest.mark.parametrize(
+    ('asked', 'message'),
+    [
+        ({'model': 'cnnrnn'}, "--model says model 'cnnrnn', but .* holds the weights of a sarnn"),
+        ({'image_size': (56, 40)}, r'--image-size is 56x40 .* takes 40x56'),
+    ],
+)
 def test_what_is_asked_for_must_be_what_is_there(
-        asked: dict[str, Any], message: str, training: Training) -> None:
+    asked: dict[str, Any], message: str, training: Training
+) -> None:
     training.write()
     read_checkpoint(training.weights, training.arguments, model='sarnn', image_size=(40, 56))
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(training.weights, training.arguments, **asked)
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    ({'rec_dim': 64}, 'args.json says rec_dim 64, but in'),
-    ({'k_dim': 5}, 'args.json says k_dim 5, but in'),
-    ({'joint_dim': 8}, 'args.json says joint_dim 8, but in'),
-    ({'im_size': [64, 64]}, 'args.json says im_size [64, 64], but in'),
-    ({'model': 'CNNRNNLN'}, "args.json says model 'CNNRNNLN', but"),
-    ({'temperature': None}, 'args.json must say temperature as a number, found None'),
-    ({'temperature': 0}, 'temperature of a sarnn model must be a number above 0, found 0.0'),
-    ({'vmin': '0'}, "args.json must say vmin as a number, found '0'"),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'rec_dim': 64}, 'args.json says rec_dim 64, but in'),
+        ({'k_dim': 5}, 'args.json says k_dim 5, but in'),
+        ({'joint_dim': 8}, 'args.json says joint_dim 8, but in'),
+        ({'im_size': [64, 64]}, 'args.json says im_size [64, 64], but in'),
+        ({'model': 'CNNRNNLN'}, "args.json says model 'CNNRNNLN', but"),
+        ({'temperature': None}, 'args.json must say temperature as a number, found None'),
+        ({'temperature': 0}, 'temperature of a sarnn model must be a number above 0, found 0.0'),
+        ({'vmin': '0'}, "args.json must say vmin as a number, found '0'"),
+    ],
+)
 def test_settings_that_contradict_the_weights_are_refused(
-        change: dict[str, Any], message: str, training: Training) -> None:
+    change: dict[str, Any], message: str, training: Training
+) -> None:
     training.settings |= change
     assert message in refusal(training)
 
@@ -186,18 +199,22 @@ def without_tensors(training: Training) -> None:
     training.content = {'epoch': 3}
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lacking, 'lacks the tensor decoder_point.0.bias: it is not a plain sarnn'),
-    (surplus, 'has the unknown tensor extra.weight: it is not a plain sarnn'),
-    (misshapen, 'rec.weight_ih has the shape (80, 9), expected (80, 10)'),
-    (not_finite, 'im_encoder.2.bias holds NaN or infinity: the training went wrong'),
-    (in_pixels, 'pos_encoder.6.pos_x does not go from 0 to 1 over the image'),
-    (foreign, 'holds none of sarnn, cnnrnn, cnnrnnln: its tensors are layer1.weight'),
-    (cut_off, 'is not a whole sarnn: it lacks rec.weight_hh'),
-    (without_tensors, 'holds no weights, neither directly nor under model_state_dict'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lacking, 'lacks the tensor decoder_point.0.bias: it is not a plain sarnn'),
+        (surplus, 'has the unknown tensor extra.weight: it is not a plain sarnn'),
+        (misshapen, 'rec.weight_ih has the shape (80, 9), expected (80, 10)'),
+        (not_finite, 'im_encoder.2.bias holds NaN or infinity: the training went wrong'),
+        (in_pixels, 'pos_encoder.6.pos_x does not go from 0 to 1 over the image'),
+        (foreign, 'holds none of sarnn, cnnrnn, cnnrnnln: its tensors are layer1.weight'),
+        (cut_off, 'is not a whole sarnn: it lacks rec.weight_hh'),
+        (without_tensors, 'holds no weights, neither directly nor under model_state_dict'),
+    ],
+)
 def test_weights_that_are_not_those_of_a_model_are_refused(
-        change: Callable[[Training], None], message: str, training: Training) -> None:
+    change: Callable[[Training], None], message: str, training: Training
+) -> None:
     change(training)
     found = refusal(training)
     assert message in found
@@ -236,11 +253,14 @@ def test_a_file_with_something_else_in_it_is_refused(training: Training) -> None
         read_checkpoint(training.weights, training.arguments)
 
 
-@pytest.mark.parametrize(('bounds', 'expected'), [
-    (np.array([[0, 1, 2], [3, 4, 5]], np.float32), [[0, 1, 2], [3, 4, 5]]),
-    (np.array([0.0, 2.0]), [[0, 0, 0], [2, 2, 2]]),
-    (np.array([[0], [2]]), [[0, 0, 0], [2, 2, 2]]),
-])
+@pytest.mark.parametrize(
+    ('bounds', 'expected'),
+    [
+        (np.array([[0, 1, 2], [3, 4, 5]], np.float32), [[0, 1, 2], [3, 4, 5]]),
+        (np.array([0.0, 2.0]), [[0, 0, 0], [2, 2, 2]]),
+        (np.array([[0], [2]]), [[0, 0, 0], [2, 2, 2]]),
+    ],
+)
 def test_bounds_are_read(bounds: np.ndarray, expected: list[list[float]], tmp_path: Path) -> None:
     np.save(tmp_path / 'b.npy', bounds)
     found = read_bounds(tmp_path / 'b.npy', 3)
@@ -248,17 +268,21 @@ def test_bounds_are_read(bounds: np.ndarray, expected: list[list[float]], tmp_pa
     assert found.tolist() == expected
 
 
-@pytest.mark.parametrize(('bounds', 'message'), [
-    (np.zeros((2, 4)), r'has the shape \(2, 4\), expected \(2, 3\)'),
-    (np.zeros((3, 2)), r'has the shape \(3, 2\), expected \(2, 3\)'),
-    (np.array([[0, 1, 2], [3, 1, 5.0]]), 'dimension 1 is from 1 to 1, .* never moves'),
-    (np.array([[0, 4, 2], [3, 1, 5.0]]), 'dimension 1 is from 4 to 1, '),
-    (np.array([[0, 1, np.nan], [3, 1, 5.0]]), 'must hold finite numbers'),
-    (np.array([['a'] * 3] * 2), 'must hold finite numbers'),
-    (np.array([[None] * 3] * 2), 'cannot be read as joint bounds'),
-])
+@pytest.mark.parametrize(
+    ('bounds', 'message'),
+    [
+        (np.zeros((2, 4)), r'has the shape \(2, 4\), expected \(2, 3\)'),
+        (np.zeros((3, 2)), r'has the shape \(3, 2\), expected \(2, 3\)'),
+        (np.array([[0, 1, 2], [3, 1, 5.0]]), 'dimension 1 is from 1 to 1, .* never moves'),
+        (np.array([[0, 4, 2], [3, 1, 5.0]]), 'dimension 1 is from 4 to 1, '),
+        (np.array([[0, 1, np.nan], [3, 1, 5.0]]), 'must hold finite numbers'),
+        (np.array([['a'] * 3] * 2), 'must hold finite numbers'),
+        (np.array([[None] * 3] * 2), 'cannot be read as joint bounds'),
+    ],
+)
 def test_bounds_that_cannot_be_used_are_refused(
-        bounds: np.ndarray, message: str, tmp_path: Path) -> None:
+    bounds: np.ndarray, message: str, tmp_path: Path
+) -> None:
     np.save(tmp_path / 'joint_bounds.npy', bounds)
     with pytest.raises(CheckpointError, match=message):
         read_bounds(tmp_path / 'joint_bounds.npy', 3)

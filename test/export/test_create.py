@@ -37,7 +37,8 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_bundle_is_made_whole(
-        bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+    bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
     parts: list[str] = []
     draft = dataclasses.replace(bundle, path=tmp_path / 'deep' / 'new')
     found = create_bundle(draft, tensors, progress=parts.append)
@@ -51,19 +52,23 @@ def test_a_bundle_is_made_whole(
 
 
 def test_graphs_may_come_later(
-        bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+    bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
     draft = dataclasses.replace(bundle, path=tmp_path / 'new')
     found = create_bundle(draft, tensors, graphs=False)
     assert names(found.path) == {'bundle.yaml', 'weights.safetensors'}
     with pytest.raises(BundleError, match='eipl_trt export'):
         found.graph_path('motion')
     export_graphs(found.path)
-    assert load_bundle(found.path).graph_path('motion').read_bytes() == \
-        bundle.graph_path('motion').read_bytes()
+    assert (
+        load_bundle(found.path).graph_path('motion').read_bytes()
+        == bundle.graph_path('motion').read_bytes()
+    )
 
 
 def test_nothing_is_overwritten(
-        bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+    bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
     with pytest.raises(ExportError, match='exists already: remove it, or choose another folder'):
         create_bundle(bundle, tensors)
     (tmp_path / 'empty').mkdir()
@@ -71,7 +76,8 @@ def test_nothing_is_overwritten(
 
 
 def test_a_failure_leaves_nothing(
-        bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+    bundle: Bundle, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
     del tensors['rec.bias_hh']
     with pytest.raises(ExportError, match=r"has no tensor 'rec\.bias_hh'"):
         create_bundle(dataclasses.replace(bundle, path=tmp_path / 'new'), tensors)

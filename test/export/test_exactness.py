@@ -34,8 +34,16 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def compare(path: Path, spec: ModelSpec, *, steps: int, vmin: float = 0.0, vmax: float = 1.0,
-            mixing: float | None = None, seed: int = 0) -> None:
+def compare(
+    path: Path,
+    spec: ModelSpec,
+    *,
+    steps: int,
+    vmin: float = 0.0,
+    vmax: float = 1.0,
+    mixing: float | None = None,
+    seed: int = 0,
+) -> None:
     """
     Roll both out; joints must agree to 1e-5 of their range, images to one grey level.
 
@@ -78,12 +86,14 @@ def test_a_rollout_of_the_graphs_equals_the_rollout_in_pytorch(name: str, tmp_pa
 
 @pytest.mark.parametrize('name', ['sarnn 48x80', 'cnnrnn', 'cnnrnnln'])
 def test_the_rollouts_are_equal_for_another_range_of_normalisation(
-        name: str, tmp_path: Path) -> None:
+    name: str, tmp_path: Path
+) -> None:
     compare(tmp_path, MODELS[name], steps=20, vmin=0.1, vmax=0.9)
 
 
 @pytest.mark.parametrize('mixing', [1.0, 0.8, 0.0])
 @pytest.mark.parametrize('name', ['sarnn 64x64', 'cnnrnn', 'cnnrnnln'])
 def test_mixing_feeds_back_what_pytorch_feeds_back(
-        name: str, mixing: float, tmp_path: Path) -> None:
+    name: str, mixing: float, tmp_path: Path
+) -> None:
     compare(tmp_path, MODELS[name], steps=30, mixing=mixing)

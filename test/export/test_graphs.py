@@ -39,8 +39,10 @@ def model(request: pytest.FixtureRequest, bundle: Bundle) -> onnx.ModelProto:
 
 def described(values: list[onnx.ValueInfoProto]) -> list[tuple[str, str, tuple[int, ...]]]:
     types = [value.type.tensor_type for value in values]
-    return [(value.name, TYPES[kind.elem_type], tuple(side.dim_value for side in kind.shape.dim))
-            for value, kind in zip(values, types, strict=True)]
+    return [
+        (value.name, TYPES[kind.elem_type], tuple(side.dim_value for side in kind.shape.dim))
+        for value, kind in zip(values, types, strict=True)
+    ]
 
 
 def expected(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -48,14 +50,16 @@ def expected(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, tuple[int, .
 
 
 def test_a_graph_takes_and_gives_what_the_spec_says(
-        model: onnx.ModelProto, bundle: Bundle) -> None:
+    model: onnx.ModelProto, bundle: Bundle
+) -> None:
     name = model.graph.name
     assert described(list(model.graph.input)) == expected(bundle.model.graph_inputs(name))
     assert described(list(model.graph.output)) == expected(bundle.model.graph_outputs(name))
 
 
 def test_a_graph_is_opset_17_without_batch_axis_and_with_named_nodes(
-        model: onnx.ModelProto) -> None:
+    model: onnx.ModelProto,
+) -> None:
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', 17)]
     names = [node.name for node in model.graph.node]
     assert all(names)
@@ -84,7 +88,8 @@ def test_uint8_goes_through_a_cast_and_nothing_else(model: onnx.ModelProto) -> N
 
 
 def test_large_weights_stay_in_the_weights_file_byte_by_byte(
-        model: onnx.ModelProto, bundle: Bundle) -> None:
+    model: onnx.ModelProto, bundle: Bundle
+) -> None:
     data = bundle.weights_path.read_bytes()
     weights = WeightFile(bundle.weights_path)
     turned = 0
@@ -99,7 +104,7 @@ def test_large_weights_stay_in_the_weights_file_byte_by_byte(
         assert place['location'] == bundle.weights_path.name
         begin, length = int(place['offset']), int(place['length'])
         stored = weights[entry.name].values
-        assert data[begin:begin + length] == stored.tobytes()
+        assert data[begin : begin + length] == stored.tobytes()
         assert int(np.prod(entry.dims)) * 4 == length >= INLINE_BYTES
     assert turned == (3 if bundle.model.type == 'sarnn' and 'image' in model.graph.name[:5] else 0)
 

@@ -28,7 +28,8 @@ def test_the_template_is_a_whole_robot_file(tmp_path: Path) -> None:
     assert robot.joints(BOUNDS) == (
         JointSpec('joint1', -1.0, 1.0, 'joint_states', 'position'),
         JointSpec('joint2', -2.0, 2.0, 'joint_states', 'position'),
-        JointSpec('gripper', 0.0, 1.0, 'prediction', 'open_close', 0.0, 0.7, 0.3))
+        JointSpec('gripper', 0.0, 1.0, 'prediction', 'open_close', 0.0, 0.7, 0.3),
+    )
 
 
 def test_a_crop_is_read(tmp_path: Path) -> None:
@@ -58,17 +59,20 @@ def test_a_missing_encoding_is_explained(tmp_path: Path) -> None:
         read(TEMPLATE.replace('  encoding: bgr8\n', ''), tmp_path)
 
 
-@pytest.mark.parametrize(('old', 'new', 'message'), [
-    ('bgr8\n', 'BGR\n', "camera.encoding is 'BGR', expected one of rgb8, bgr8"),
-    ('rate_hz: 10.0', 'rate_hz: -1', 'rate_hz must be a number above 0, found -1'),
-    ('rate_hz: 10.0', 'rate_hz: fast', "rate_hz must be a number above 0, found 'fast'"),
-    ('rate_hz: 10.0', 'rate_hz: .inf', 'rate_hz must be a number above 0, found inf'),
-    ('rate_hz:', 'rate:', 'it lacks rate_hz: the rate of the training data in Hz'),
-    ('rate_hz: 10.0', 'rate_hz: 10.0\nspeed: 1', "it has the unknown key 'speed'"),
-    ('sink: open_close', 'sinks: open_close', "joints[2] has the unknown key 'sinks'"),
-    ('    sink: open_close\n', '', "joints[2] lacks the key 'sink'"),
-    ('joints:', 'joints: 3\nx:', 'it has the unknown key'),
-])
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ('bgr8\n', 'BGR\n', "camera.encoding is 'BGR', expected one of rgb8, bgr8"),
+        ('rate_hz: 10.0', 'rate_hz: -1', 'rate_hz must be a number above 0, found -1'),
+        ('rate_hz: 10.0', 'rate_hz: fast', "rate_hz must be a number above 0, found 'fast'"),
+        ('rate_hz: 10.0', 'rate_hz: .inf', 'rate_hz must be a number above 0, found inf'),
+        ('rate_hz:', 'rate:', 'it lacks rate_hz: the rate of the training data in Hz'),
+        ('rate_hz: 10.0', 'rate_hz: 10.0\nspeed: 1', "it has the unknown key 'speed'"),
+        ('sink: open_close', 'sinks: open_close', "joints[2] has the unknown key 'sinks'"),
+        ('    sink: open_close\n', '', "joints[2] lacks the key 'sink'"),
+        ('joints:', 'joints: 3\nx:', 'it has the unknown key'),
+    ],
+)
 def test_what_is_wrong_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
     assert old in TEMPLATE
     with pytest.raises(CheckpointError) as caught:
@@ -77,13 +81,18 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str, tmp_path: Path
     assert 'robot.yaml' in str(caught.value)
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('', r'it must hold rate_hz, camera, joints, found NoneType'),
-    ('- 1', r'it must hold rate_hz, camera, joints, found list'),
-    ('{', r'cannot be read as YAML'),
-    ('rate_hz: 1\ncamera: {encoding: rgb8, stride: 1, crop: null, flip: none}\njoints: arm',
-     "joints must be a list, found 'arm'"),
-])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', r'it must hold rate_hz, camera, joints, found NoneType'),
+        ('- 1', r'it must hold rate_hz, camera, joints, found list'),
+        ('{', r'cannot be read as YAML'),
+        (
+            'rate_hz: 1\ncamera: {encoding: rgb8, stride: 1, crop: null, flip: none}\njoints: arm',
+            "joints must be a list, found 'arm'",
+        ),
+    ],
+)
 def test_a_file_of_another_form_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message):
         read(text, tmp_path)
@@ -96,8 +105,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_the_number_of_joints_must_be_the_models(tmp_path: Path) -> None:
     robot = read(TEMPLATE, tmp_path)
-    with pytest.raises(CheckpointError, match=r'lists 3 joints \(joint1, joint2, gripper\), but '
-                                              r'the model has 2'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'lists 3 joints \(joint1, joint2, gripper\), but '
+        r'the model has 2',
+    ):
         robot.joints(BOUNDS[:, :2])
 
 

@@ -24,7 +24,8 @@ SPECS = (
 @pytest.mark.parametrize('spec', SPECS, ids=lambda spec: f'{spec.type}-{spec.image_height}')
 @pytest.mark.parametrize(('vmin', 'vmax'), [(0.0, 1.0), (0.1, 0.9)])
 def test_tensorrt_builds_every_graph(
-        spec: ModelSpec, vmin: float, vmax: float, tmp_path: Path) -> None:
+    spec: ModelSpec, vmin: float, vmax: float, tmp_path: Path
+) -> None:
     bundle = make_bundle(tmp_path, spec, random_weights(spec), vmin=vmin, vmax=vmax)
     logger = trt.Logger(trt.Logger.WARNING)
     for graph in GRAPHS:

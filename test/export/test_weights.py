@@ -14,15 +14,19 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from eipl_trt_ros.export.weights import WeightFile, write_weights
 
 TENSORS = st.dictionaries(
-    st.text(st.characters(codec='utf-8', exclude_characters='\0'), min_size=1, max_size=12)
-    .filter(lambda name: name != '__metadata__'),
-    arrays(np.float32, array_shapes(max_dims=4, max_side=4)), max_size=5)
+    st.text(st.characters(codec='utf-8', exclude_characters='\0'), min_size=1, max_size=12).filter(
+        lambda name: name != '__metadata__'
+    ),
+    arrays(np.float32, array_shapes(max_dims=4, max_side=4)),
+    max_size=5,
+)
 
 
 @settings(deadline=None, max_examples=50)  # it writes files, which may take long at times
 @given(TENSORS)
 def test_what_is_written_is_read_back_here_and_by_safetensors(
-        tensors: dict[str, np.ndarray]) -> None:
+    tensors: dict[str, np.ndarray],
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'weights.safetensors'
         write_weights(tensors, path)
@@ -34,7 +38,7 @@ def test_what_is_written_is_read_back_here_and_by_safetensors(
         np.testing.assert_array_equal(official[name], values)
         np.testing.assert_array_equal(ours[name].values, values)
         offset = ours[name].offset
-        assert data[offset:offset + values.nbytes] == values.tobytes()
+        assert data[offset : offset + values.nbytes] == values.tobytes()
 
 
 def test_the_order_of_the_tensors_does_not_matter(tmp_path: Path) -> None:

@@ -25,11 +25,18 @@ OTHER_SPECS = (
 # The tensors of EIPL's SARNN, in its state_dict's order.
 SARNN_NAMES = (
     *(f'pos_encoder.{i}.{kind}' for i in (0, 2, 4) for kind in ('weight', 'bias')),
-    'pos_encoder.6.pos_x', 'pos_encoder.6.pos_y',
+    'pos_encoder.6.pos_x',
+    'pos_encoder.6.pos_y',
     *(f'im_encoder.{i}.{kind}' for i in (0, 2, 4) for kind in ('weight', 'bias')),
-    'rec.weight_ih', 'rec.weight_hh', 'rec.bias_ih', 'rec.bias_hh',
-    'decoder_joint.0.weight', 'decoder_joint.0.bias',
-    'decoder_point.0.weight', 'decoder_point.0.bias', 'issm.pos_xy',
+    'rec.weight_ih',
+    'rec.weight_hh',
+    'rec.bias_ih',
+    'rec.bias_hh',
+    'decoder_joint.0.weight',
+    'decoder_joint.0.bias',
+    'decoder_point.0.weight',
+    'decoder_point.0.bias',
+    'issm.pos_xy',
     *(f'decoder_image.{i}.{kind}' for i in (0, 2, 4) for kind in ('weight', 'bias')),
 )
 
@@ -41,13 +48,15 @@ def short(spec: ModelSpec) -> str:
 def inputs(spec: ModelSpec, count: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 3, 5, 5, generator=generator)
-    image = functional.interpolate(coarse, size=(spec.image_height, spec.image_width),
-                                   mode='bicubic').clamp(0, 1)
+    image = functional.interpolate(
+        coarse, size=(spec.image_height, spec.image_width), mode='bicubic'
+    ).clamp(0, 1)
     return image, torch.rand(count, spec.joint_dim, generator=generator)
 
 
-@pytest.mark.parametrize(('name', 'count'),
-                         [('sarnn', 34_515), ('cnnrnn', 82_875), ('cnnrnnln', 1_282_611)])
+@pytest.mark.parametrize(
+    ('name', 'count'), [('sarnn', 34_515), ('cnnrnn', 82_875), ('cnnrnnln', 1_282_611)]
+)
 def test_parameter_counts_are_those_of_the_paper(name: str, count: int) -> None:
     assert count_parameters(build_model(SPECS[name])) == count
 
@@ -82,13 +91,13 @@ def test_frames_on_the_batch_axis_give_what_frames_one_by_one_give(spec: ModelSp
         features = model.encode(images, joints)
         state, states = None, []
         for frame in range(4):
-            state = model.step(features[frame:frame + 1], state)
+            state = model.step(features[frame : frame + 1], state)
             states.append(state[0])
         hidden = torch.cat(states)
         at_once = model.decode_image(hidden, images), model.decode_joints(hidden)
         state = None
         for frame in range(4):
-            result = model(images[frame:frame + 1], joints[frame:frame + 1], state)
+            result = model(images[frame : frame + 1], joints[frame : frame + 1], state)
             state = result[-1]
             for found, expected in zip(result[:2], at_once, strict=True):
                 torch.testing.assert_close(found[0], expected[frame], atol=1e-5, rtol=0)
