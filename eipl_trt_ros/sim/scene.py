@@ -84,8 +84,8 @@ def import_mujoco() -> Any:
     try:
         return require('mujoco', install=INSTALL, needed_for=NEEDED_FOR)
     except (AttributeError, ImportError, RuntimeError) as error:
-        choice = os.environ.get('MUJOCO_GL')
-        msg = f'mujoco cannot be imported with MUJOCO_GL={choice}: {error}; {DRAWING_HELP}'
+        chosen = os.environ.get('MUJOCO_GL')
+        msg = f'mujoco cannot be imported with MUJOCO_GL={chosen}: {error}; {DRAWING_HELP}'
         raise EiplTrtError(msg) from error
 
 
