@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.benchmark.plain import PlainCase
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.predictor import open_predictor
 
@@ -85,10 +86,16 @@ def _motion_and_image(name: str, bundle: Bundle, threads: int) -> Case:
     return PredictorCase(name, bundle, backend='onnxruntime', threads=threads, image=True)
 
 
+def _plain(name: str, bundle: Bundle, threads: int) -> Case:
+    return PlainCase(name, bundle, threads)
+
+
 Maker = Callable[[str, Bundle, int], Case]
+"""Takes the case's name, a bundle and the number of CPU threads."""
 
 CASES: Mapping[str, Maker] = {
-    'PyTorch eager, whole model': _torch,
+    'PyTorch eager, whole': _torch,
+    'EIPL export, whole': _plain,
     'ours, motion and image': _motion_and_image,
     'ours, motion only': _motion,
 }

@@ -124,6 +124,7 @@ def latency_histogram(title: str, values: NDArray[np.float64], p50: float, p99: 
             xycoords=('data', 'axes fraction'),
             xytext=(-4 if right else 4, -9 - 11 * row),  # never on top of each other
             textcoords='offset points',
+            color=_COLOURS['ink'],
             ha='right' if right else 'left',
         )
     axes.set_title(title, loc='left')

@@ -140,6 +140,13 @@ def test_the_page_holds_the_figures_of_every_model(
     assert len(page.ids) == len(set(page.ids))
 
 
+def test_every_text_of_a_chart_has_a_colour_of_the_page(tmp_path: Path, runs: list[Pass]) -> None:
+    _, _, source = page_of(tmp_path, runs, True)
+    texts = re.findall(r'<text [^>]*>', source)
+    assert len(texts) > 100
+    assert [text for text in texts if 'fill: var(--' not in text] == []
+
+
 def test_the_page_needs_nothing_from_outside(tmp_path: Path, runs: list[Pass]) -> None:
     page, _, source = page_of(tmp_path, runs, False)
     assert [a for a in page.addresses if not a.startswith('#')] == []

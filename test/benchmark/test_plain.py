@@ -1,0 +1,34 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is timed against us must compute the same as we do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import SPECS, write_random_bundle
+
+pytest.importorskip('torch', reason='the plain export needs torch')
+
+from eipl_trt_ros.benchmark.measure import make_inputs
+from eipl_trt_ros.benchmark.plain import PlainCase
+from eipl_trt_ros.predictor import open_predictor
+
+
+@pytest.mark.parametrize('model', ['sarnn', 'cnnrnn', 'cnnrnnln'])
+def test_the_plain_export_predicts_what_the_predictor_predicts(tmp_path: Path, model: str) -> None:
+    bundle = write_random_bundle(tmp_path, SPECS[model], gripper=False)
+    bounds = bundle.joint_minimum, bundle.joint_maximum
+    pictures, joints = make_inputs(3, (128, 128), bounds)
+    case = PlainCase('plain', bundle, threads=1)
+    with open_predictor(bundle) as predictor:
+        for picture, now in zip(pictures, joints, strict=True):
+            predicted, image = case.frame(picture, now)  # type: ignore[misc]
+            motion = predictor.step(picture, now)
+            np.testing.assert_allclose(predicted, motion.joints, atol=1e-4)
+            apart = np.abs(image.astype(int) - predictor.predicted_image())
+            assert apart.max() <= 1  # truncation at the edge of a grey level
+    assert 0 < case.overhead() < 1
+    case.close()
