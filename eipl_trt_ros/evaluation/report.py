@@ -51,7 +51,7 @@ def write_report(
     )
     environment.filters |= {'ms': milliseconds, 'number': number}
     source = importlib.resources.files(__package__).joinpath('templates/report.html')
-    slowest = max((sum(_bar_values(figure)) for figure in figures), default=1.0)
+    slowest = max(sum(_bar_values(figure)) for figure in figures) or 1.0  # 0: no frame ran
     models = [
         _model(result, figure, slowest) for result, figure in zip(results, figures, strict=True)
     ]

@@ -198,6 +198,17 @@ def test_lost_and_different_frames_are_counted_not_hidden(runs: list[Pass]) -> N
     assert figure.joint_mse_persistence == complete.joint_mse_persistence
 
 
+def test_a_node_that_ran_no_frame_still_gets_a_report(tmp_path: Path, runs: list[Pass]) -> None:
+    results = [make_result(run, as_if_live(run, lost=run.frames)) for run in runs]
+    figures = [figures_of(result) for result in results]
+    write_report(tmp_path / 'report.html', CONTEXT, results, figures)
+    write_frames(tmp_path / 'frames.csv', results)
+    write_json(tmp_path / 'report.json', CONTEXT, figures)
+    text = Page((tmp_path / 'report.html').read_text()).text
+    assert '0 of 40 frames equal the offline pass' in text
+    assert '0 / 20' in text
+
+
 def test_a_different_picture_alone_makes_a_frame_unequal(runs: list[Pass]) -> None:
     live = as_if_live(runs[1])
     live = replace(live, digests=('', *live.digests[1:]))
