@@ -28,6 +28,10 @@ class BackendError(EiplTrtError):
     """A backend cannot be made, or failed while it ran a graph."""
 
 
+class EngineError(EiplTrtError):
+    """A TensorRT engine cannot be built, or does not fit the bundle or this machine."""
+
+
 class InputError(EiplTrtError):
     """A picture or a joint vector has the wrong shape or type, or holds NaN or infinity."""
 

@@ -27,6 +27,12 @@ def _fit(value: Any, kind: Any, where: str) -> Any:
             return None
         (kind,) = (option for option in typing.get_args(kind) if option is not type(None))
         return _fit(value, kind, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            msg = f'{where} is {value!r}, expected a list'
+            raise BundleError(msg)
+        each = typing.get_args(kind)[0]
+        return tuple(_fit(item, each, f'{where}[{i}]') for i, item in enumerate(value))
     if dataclasses.is_dataclass(kind):
         return read_record(kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -42,8 +48,8 @@ def read_record(cls: Any, data: Any, where: str) -> Any:
     Make an instance of a dataclass from a mapping.
 
     Args:
-        cls: the dataclass; its fields may be int, float, str, bool, another dataclass, or one of
-            these or None.
+        cls: the dataclass; its fields may be int, float, str, bool, another dataclass, a tuple
+            of any number of one of these, or one of these or None.
         data: what YAML or JSON gave.
         where: how to name the mapping in an error, such as ``'model'``.
 
@@ -84,5 +90,11 @@ def write_record(record: Any) -> dict[str, Any]:
         value = getattr(record, field.name)
         if value is None and field.default is None:
             continue
-        result[field.name] = write_record(value) if dataclasses.is_dataclass(value) else value
+        result[field.name] = _plain(value)
     return result
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return write_record(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,275 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The one place that knows how TensorRT's versions differ: 8.5 to 11 and TensorRT-RTX.
+
+What a version can do is told by the names that it has, never by its number: the same flag has the
+value 1 in TensorRT 10 and 0 in TensorRT 11, and names came and went in the middle of a series.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import importlib
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from eipl_trt_ros.errors import EngineError, MissingPackageError
+
+MODULES = ('tensorrt', 'tensorrt_rtx', 'tensorrt_bindings', 'tensorrt_rtx_bindings')
+_KEPT_MESSAGES = 5
+_MEBIBYTE = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Features:
+    """
+    What an installed version can do.
+
+    Attributes:
+        strong_typing: networks whose tensors have the types that the ONNX graph says (10.0 on).
+        precision_flags: the builder's own choice of fp16 and int8, by flags (up to 10.x).
+        layer_precisions: holding single layers to a precision, for networks with flags.
+        calibrators: int8 ranges found by TensorRT itself (up to 10.x).
+        timing_cache: a cache of measured kernels that shortens the next build; in TensorRT-RTX
+            the calls are there but do nothing, because kernels are chosen when a graph is run.
+        profiling_verbosity: whether an engine can be told to keep each layer's precision.
+
+    """
+
+    strong_typing: bool
+    precision_flags: bool
+    layer_precisions: bool
+    calibrators: bool
+    timing_cache: bool
+    profiling_verbosity: bool
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """
+    One engine to build.
+
+    Attributes:
+        title: what it is, for errors, such as ``'motion fp16'``.
+        graph: an ONNX file, whose weights may lie beside it, or a whole ONNX model as bytes.
+        tf32: whether fp32 products may round their factors to TF32's 10 bits.
+        half, int8: precisions that the builder may choose; only for networks that are not
+            strongly typed.
+        keep_fp32: tells by its ONNX name whether a layer stays in fp32 where ``half`` is allowed.
+        workspace_mib: most scratch memory of a kernel, in MiB; None leaves TensorRT's own limit.
+        timing_cache: what `BuildResult.timing_cache` of an earlier build gave; may be empty.
+
+    """
+
+    title: str
+    graph: Path | bytes
+    tf32: bool = False
+    half: bool = False
+    int8: bool = False
+    keep_fp32: Callable[[str], bool] | None = None
+    workspace_mib: int | None = None
+    timing_cache: bytes = b''
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A plan, and what was learnt of kernels on the way (empty where no cache is kept)."""
+
+    plan: bytes
+    timing_cache: bytes
+
+
+class TensorRT:
+    """
+    An installed TensorRT or TensorRT-RTX.
+
+    Builds run one after the other, on one thread at a time: the logger is shared by the library.
+
+    Args:
+        module: the imported module, see `find_tensorrt`.
+
+    """
+
+    def __init__(self, module: ModuleType) -> None:
+        self._trt: Any = module
+        self.flavour = 'TensorRT-RTX' if 'rtx' in module.__name__ else 'TensorRT'
+        self.version = str(module.__version__)
+        self.features = detect_features(module)
+        self._messages: collections.deque[str] = collections.deque(maxlen=_KEPT_MESSAGES)
+        self._logger = _make_logger(module, self._messages)
+
+    def __str__(self) -> str:
+        return f'{self.flavour} {self.version}'
+
+    def build(self, request: BuildRequest) -> BuildResult:
+        """
+        Build an engine.
+
+        Raises:
+            EngineError: the graph cannot be parsed or built; the text ends with TensorRT's own
+                last errors.
+
+        """
+        self._messages.clear()
+        builder = self._trt.Builder(self._logger)
+        if not builder:
+            raise self._failure(request, 'cannot start; on this machine it needs a GPU')
+        weak = request.half or request.int8
+        network = builder.create_network(network_flags(self._trt, strong=not weak))
+        if network is None:
+            raise self._failure(request, 'cannot make a network')
+        parser = self._trt.OnnxParser(network, self._logger)
+        self._parse(parser, request)
+        config = builder.create_builder_config()
+        self._configure(config, request)
+        if request.keep_fp32 is not None:
+            self._hold_layers(network, request.keep_fp32)
+        cache = self._give_timing_cache(config, request.timing_cache)
+        plan = builder.build_serialized_network(network, config)
+        if plan is None:
+            raise self._failure(request, 'cannot build it')
+        learnt = bytes(cache.serialize()) if cache is not None else b''
+        return BuildResult(bytes(plan), learnt)
+
+    def _parse(self, parser: Any, request: BuildRequest) -> None:
+        if isinstance(request.graph, Path):
+            parsed = parser.parse_from_file(str(request.graph))
+        else:
+            parsed = parser.parse(request.graph)
+        if not parsed:
+            errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+            raise self._failure(request, 'cannot read the graph', errors)
+
+    def _configure(self, config: Any, request: BuildRequest) -> None:
+        flags = self._trt.BuilderFlag
+        (config.set_flag if request.tf32 else config.clear_flag)(flags.TF32)
+        if request.half:
+            config.set_flag(flags.FP16)
+        if request.int8:
+            config.set_flag(flags.INT8)
+        if request.keep_fp32 is not None:
+            config.set_flag(flags.OBEY_PRECISION_CONSTRAINTS)
+        if self.features.profiling_verbosity:
+            config.profiling_verbosity = self._trt.ProfilingVerbosity.DETAILED
+        if request.workspace_mib is not None:
+            pool = self._trt.MemoryPoolType.WORKSPACE
+            config.set_memory_pool_limit(pool, request.workspace_mib * _MEBIBYTE)
+
+    def _hold_layers(self, network: Any, keep_fp32: Callable[[str], bool]) -> None:
+        """Hold layers to fp32 that compute fp32; shapes, indices and constants are none."""
+        float32, constant = self._trt.float32, self._trt.LayerType.CONSTANT
+        for layer in (network.get_layer(index) for index in range(network.num_layers)):
+            types = [layer.get_output(index).dtype for index in range(layer.num_outputs)]
+            if layer.type != constant and set(types) == {float32} and keep_fp32(layer.name):
+                layer.precision = float32
+                for index in range(layer.num_outputs):
+                    layer.set_output_type(index, float32)
+
+    def _give_timing_cache(self, config: Any, known: bytes) -> Any:
+        if not self.features.timing_cache:
+            return None
+        cache = config.create_timing_cache(known)
+        if not config.set_timing_cache(cache, ignore_mismatch=False):
+            cache = config.create_timing_cache(b'')  # from another GPU or version: start anew
+            config.set_timing_cache(cache, ignore_mismatch=False)
+        return cache
+
+    def _failure(
+        self, request: BuildRequest, what: str, errors: Collection[str] = ()
+    ) -> EngineError:
+        told = list(errors) or list(self._messages)
+        reason = ' | '.join(' '.join(text.split()) for text in told[-2:]) or 'it gave no reason'
+        return EngineError(f'{request.title}: {self} {what}: {reason}')
+
+
+def detect_features(trt: Any) -> Features:
+    """Tell by its names what a TensorRT module can do."""
+    flags, config = trt.BuilderFlag, trt.IBuilderConfig
+    chooses_at_run_time = hasattr(getattr(trt, 'IRuntimeConfig', None), 'create_runtime_cache')
+    return Features(
+        strong_typing=hasattr(trt.NetworkDefinitionCreationFlag, 'STRONGLY_TYPED'),
+        precision_flags=hasattr(flags, 'FP16') and hasattr(flags, 'INT8'),
+        layer_precisions=hasattr(trt.ILayer, 'precision')
+        and hasattr(flags, 'OBEY_PRECISION_CONSTRAINTS'),
+        calibrators=hasattr(trt, 'IInt8EntropyCalibrator2') and hasattr(config, 'int8_calibrator'),
+        timing_cache=hasattr(config, 'create_timing_cache') and not chooses_at_run_time,
+        profiling_verbosity=hasattr(trt, 'ProfilingVerbosity'),
+    )
+
+
+def network_flags(trt: Any, *, strong: bool) -> int:
+    """
+    Give the argument of ``create_network``.
+
+    Args:
+        trt: the module.
+        strong: whether the network shall be strongly typed where that is a choice.
+
+    """
+    names = ['EXPLICIT_BATCH', *(['STRONGLY_TYPED'] if strong else [])]
+    kinds = trt.NetworkDefinitionCreationFlag
+    return sum(1 << int(getattr(kinds, name)) for name in names if hasattr(kinds, name))
+
+
+@functools.cache
+def find_tensorrt() -> TensorRT:
+    """
+    Find the TensorRT that is installed; the same object at every call.
+
+    TensorRT keeps the first logger that it is given for the whole process, so there is one.
+
+    Raises:
+        MissingPackageError: none is installed.
+        EngineError: one is installed and cannot be loaded.
+
+    """
+    for name in MODULES:
+        try:
+            return TensorRT(importlib.import_module(name))
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+        except (ImportError, OSError) as error:
+            msg = f'the package {name} is installed but cannot be loaded: {error}; its libraries '
+            msg += 'must be on the path, in the version of the package'
+            raise EngineError(msg) from None
+    msg = (
+        'engines need TensorRT, which is not installed: on a Jetson it comes with JetPack '
+        '(sudo apt install python3-libnvinfer); on a PC: pip install tensorrt, or '
+        'pip install tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs'
+    )
+    raise MissingPackageError(msg)
+
+
+def _make_logger(trt: Any, messages: collections.deque[str]) -> Any:
+    """Make a logger for TensorRT: to `logging`, and the last errors to ``messages``."""
+    levels = {
+        trt.ILogger.INTERNAL_ERROR: logging.ERROR,
+        trt.ILogger.ERROR: logging.ERROR,
+        trt.ILogger.WARNING: logging.WARNING,
+        trt.ILogger.INFO: logging.DEBUG,  # hundreds of lines a build
+        trt.ILogger.VERBOSE: logging.DEBUG,
+    }
+
+    class Logger(trt.ILogger):  # type: ignore[misc, name-defined]
+        """Called from any of TensorRT's threads; `logging` and deque are safe for that."""
+
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, text: str) -> None:
+            level = levels.get(severity, logging.DEBUG)
+            if level == logging.ERROR:
+                messages.append(text)
+                level = logging.INFO  # raised as an exception, with this text in it
+            _log.log(level, '%s', text)
+
+    return Logger()
