@@ -36,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
         required=True,
         action='append',
         dest='bundles',
+        metavar='DIR',
         help='folder of a bundle; give it several times for several models',
     )
     parser.add_argument(
@@ -76,5 +77,6 @@ def run(args: argparse.Namespace) -> int:
     console.print(f'{machine["Processor"]}, {args.threads} thread(s)', markup=False)
     if args.json is not None:
         data = {'machine': machine, 'threads': args.threads, 'models': found}
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(data, indent=2) + '\n', encoding='utf-8')
     return 0

@@ -17,6 +17,12 @@ from eipl_trt_ros.errors import require
 
 _log = logging.getLogger(__name__)
 
+_DESCRIPTION = """\
+Run bundles over a recorded bag: how well they predict the next joints and images, and how fast.
+
+Without --live the bag goes straight through the predictor. With --live it is played in real time
+to the ROS 2 node, and what the node publishes is compared frame by frame with the plain pass."""
+
 _EXAMPLES = """examples:
   eipl_trt evaluate --bag samples/demonstration --bundle samples/sarnn --out result
   eipl_trt evaluate --live --bag samples/demonstration \\
@@ -30,31 +36,39 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         'evaluate',
         help='run bundles over a recorded bag and report accuracy and latency',
-        description='Run bundles over a recorded bag: how well they predict the next joints and '
-        'images, and how fast. Without --live the bag goes straight through the predictor; with '
-        '--live it is played in real time to the ROS 2 node, and what the node publishes is '
-        'compared frame by frame with the plain pass.',
+        description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--bag', type=Path, required=True, help='folder of a rosbag2 recording')
+    parser.add_argument(
+        '--bag', type=Path, required=True, metavar='DIR', help='folder of a rosbag2 recording'
+    )
     parser.add_argument(
         '--bundle',
         type=Path,
         required=True,
         action='append',
         dest='bundles',
+        metavar='DIR',
         help='folder of a bundle; give it several times to compare bundles',
     )
     parser.add_argument(
-        '--out', type=Path, required=True, help='folder for the report; made if missing'
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder for the report; made if missing',
     )
     parser.add_argument('--live', action='store_true', help='play the bag to the ROS 2 node')
     parser.add_argument(
-        '--image-topic', help='topic of the pictures (default: the only one of an image type)'
+        '--image-topic',
+        metavar='TOPIC',
+        help='topic of the pictures (default: the only one of an image type)',
     )
     parser.add_argument(
-        '--joint-topic', help="topic of the joints (default: the only one that holds the bundle's)"
+        '--joint-topic',
+        metavar='TOPIC',
+        help="topic of the joints (default: the only one that holds the bundle's)",
     )
     parser.add_argument(
         '--backend', choices=BACKENDS, default='auto', help='what runs the model (default: auto)'

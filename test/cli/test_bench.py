@@ -15,7 +15,7 @@ def test_bench_shows_a_table_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = write_random_bundle(tmp_path / 'bundle', SPECS['cnnrnn'])
-    out = tmp_path / 'bench.json'
+    out = tmp_path / 'new' / 'bench.json'
     arguments = ['bench', '--bundle', str(bundle.path), '--frames', '5', '--json', str(out)]
     assert main(arguments) == 0
     shown = capsys.readouterr().out
