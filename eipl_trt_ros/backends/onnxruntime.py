@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from eipl_trt_ros.backends.base import StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError, require
+from eipl_trt_ros.processor import processor_name
 from eipl_trt_ros.spec import TensorSpec
 
 _TYPE_NAMES = {'tensor(float)': 'float32', 'tensor(uint8)': 'uint8'}
@@ -37,7 +37,7 @@ class OnnxRuntimeBackend:
             'onnxruntime', install='pip install onnxruntime', needed_for='the onnxruntime backend'
         )
         self.mixing = mixing
-        self.device = platform.processor() or platform.machine()
+        self.device = processor_name()
         self.timing = StepTimes()
         suffix = '_mixed' if mixing else ''
         self._motion = self._session(bundle, f'motion{suffix}', threads)

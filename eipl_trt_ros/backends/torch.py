@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from eipl_trt_ros.backends.base import StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError, require
 from eipl_trt_ros.export.weights import WeightFile
+from eipl_trt_ros.processor import processor_name
 
 Array = NDArray[np.float32]
 
@@ -76,7 +76,7 @@ class TorchBackend:
         except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
             msg = f'PyTorch cannot use the device {device!r}: {error}'
             raise BackendError(msg) from None
-        self.device = platform.processor() or platform.machine()
+        self.device = processor_name()
         if self._device.type == 'cuda':
             self.device = torch.cuda.get_device_name(self._device)
         self._make_arrays()

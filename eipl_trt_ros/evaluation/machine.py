@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eipl_trt_ros import __version__
 from eipl_trt_ros.files import sha256_of
+from eipl_trt_ros.processor import processor_name
 
 _PACKAGES = (
     'numpy',
@@ -30,7 +31,7 @@ _PACKAGES = (
 def describe_machine() -> dict[str, str]:
     """Return the machine's processor, system and the versions that matter, by label."""
     facts = {
-        'Processor': _processor(),
+        'Processor': processor_name(),
         'Cores': str(len(os.sched_getaffinity(0))),
         'System': f'{_system()}, Linux {platform.release()} {platform.machine()}',
         'Python': platform.python_version(),
@@ -67,14 +68,6 @@ def bag_checksum(path: Path) -> str:
     files = sorted(p for p in path.iterdir() if p.is_file() and p.name != 'metadata.yaml')
     joined = ''.join(f'{file.name} {sha256_of(file)}\n' for file in files)
     return hashlib.sha256(joined.encode()).hexdigest()
-
-
-def _processor() -> str:
-    for line in _read('/proc/cpuinfo').splitlines():
-        key, _, value = line.partition(':')
-        if key.strip() == 'model name':
-            return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _system() -> str:

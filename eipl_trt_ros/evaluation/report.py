@@ -134,7 +134,7 @@ def _joint_charts(result: Result) -> list[Any]:
         markup(
             charts.joint_curve(
                 joint.name,
-                'rad' if joint.sink == 'position' else 'opening',
+                'rad' if joint.sink == 'position' else '0 open, 1 closed',
                 seconds=seconds,
                 measured=run.joints[:, index],
                 predicted=predicted[:, index],
