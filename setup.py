@@ -30,7 +30,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
         *shared('launch', '*.launch.py'),
-        *shared('config', '*.yaml'),
+        *shared('config', '*.yaml', '*.xml'),
         *shared('samples', '*.yaml', '*.safetensors', '*.onnx', '*.mcap'),
     ],
     install_requires=['setuptools'],

@@ -109,9 +109,10 @@ class FrameRunner:
         decode = time.monotonic_ns() - started
         number = predictor.frame
         motion = predictor.step(picture, frame.joints)
-        self._motion.publish(motion.joints, frame.stamp_ns)
+        self._motion.publish_command(motion.joints)
         commanded = time.monotonic_ns()
         stamp_to_command = self._clock.now().nanoseconds - frame.stamp_ns
+        self._motion.publish_joints(motion.joints, frame.stamp_ns)
         if predictor.input_mixing != 1.0:
             predictor.predicted_image()  # the next frame is mixed with it: better now than then
         self._images.publish(predictor, frame.message.header)

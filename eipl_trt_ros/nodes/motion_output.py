@@ -145,13 +145,12 @@ class MotionOutput:
     def _publisher(self, kind: Any, topic: str) -> Any:
         return self._node.create_lifecycle_publisher(kind, topic, LATEST)
 
-    def publish(self, predicted: NDArray[np.float32], stamp_ns: int) -> None:
+    def publish_command(self, predicted: NDArray[np.float32]) -> None:
         """
-        Publish one prediction, the command first.
+        Publish what the robot is to do.
 
         Args:
             predicted: (D,), joint units (rad), finite.
-            stamp_ns: the image's stamp.
 
         """
         if self._command_publisher is not None:
@@ -162,6 +161,16 @@ class MotionOutput:
             if closed is not None:
                 self._gripper.data = closed
                 publisher.publish(self._gripper)
+
+    def publish_joints(self, predicted: NDArray[np.float32], stamp_ns: int) -> None:
+        """
+        Publish the whole prediction.
+
+        Args:
+            predicted: (D,), joint units (rad), finite.
+            stamp_ns: the image's stamp.
+
+        """
         self._joints[:] = predicted
         set_stamp(self._joint_state.header.stamp, stamp_ns)
         self._joint_publisher.publish(self._joint_state)
