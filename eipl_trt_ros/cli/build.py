@@ -8,11 +8,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from eipl_trt_ros.backends.loader import PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.engines.int8_options import DEFAULT_BUDGET, METHODS, OPERATORS, Int8Options
+from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.errors import require
 from eipl_trt_ros.spec import GRAPHS
-
-_PRECISIONS = ('fp32', 'fp16')
 
 
 def add_parser(subparsers: Any) -> None:
@@ -23,7 +24,8 @@ def add_parser(subparsers: Any) -> None:
         description="Build TensorRT engines of a bundle's graphs into its folder 'engines', for "
         'the GPU and the TensorRT of this machine. Run it on the robot, once: engines that are '
         'there already and still fit are kept.',
-        epilog='example: eipl_trt build samples/sarnn --precision fp32 fp16',
+        epilog='examples: eipl_trt build samples/sarnn; '
+        'eipl_trt build samples/sarnn --precision int8 --calibration validation',
     )
     parser.add_argument(
         'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
@@ -31,10 +33,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--precision',
         nargs='+',
-        choices=_PRECISIONS,
+        choices=PRECISIONS,
         default=['fp32', 'fp16'],
         metavar='P',
-        help=f'some of {", ".join(_PRECISIONS)} (default: fp32 fp16)',
+        help=f'some of {", ".join(PRECISIONS)} (default: fp32 fp16)',
     )
     parser.add_argument(
         '--graph',
@@ -44,6 +46,37 @@ def add_parser(subparsers: Any) -> None:
         metavar='G',
         help=f'some of {", ".join(GRAPHS)} (default: motion image; '
         'the mixed ones are for an input_mixing below 1)',
+    )
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='D',
+        help='demonstrations for int8: recordings, or folders with images.npy and joints.npy; '
+        'undisturbed ones that the model will not be judged by, some hundred frames',
+    )
+    parser.add_argument(
+        '--method',
+        choices=METHODS,
+        default=METHODS[0],
+        help=f'how int8 cuts ranges off (default: {METHODS[0]})',
+    )
+    parser.add_argument(
+        '--int8-operators',
+        nargs='+',
+        choices=OPERATORS,
+        default=OPERATORS,
+        metavar='OP',
+        help=f'layers that may be quantised: some of {", ".join(OPERATORS)} (default: all)',
+    )
+    parser.add_argument(
+        '--budget',
+        type=float,
+        default=DEFAULT_BUDGET,
+        metavar='RATE',
+        help="highest joint error of int8, as a multiple of fp32's: layers stay in fp16 until it "
+        f'is met (default: {DEFAULT_BUDGET})',
     )
     parser.add_argument(
         '--tf32', action='store_true', help='let fp32 round factors to 10 bits (TF32)'
@@ -64,22 +97,32 @@ def run(args: argparse.Namespace) -> int:
     console = require('rich.console', install='pip install rich', needed_for='eipl_trt build')
     from eipl_trt_ros.engines.build import BuildOptions, build_engines  # noqa: PLC0415
 
-    options = BuildOptions(tf32=args.tf32, workspace_mib=args.workspace, force=args.force)
+    int8 = None
+    if 'int8' in args.precision:
+        demonstrations, operators = tuple(args.calibration), tuple(args.int8_operators)
+        int8 = Int8Options(demonstrations, args.method, operators, args.budget)
+    options = BuildOptions(args.tf32, args.workspace, args.force, int8)
     for path in args.bundles:
         with console.Console(stderr=True).status(f'{path}') as status:
 
-            def tell(title: str, place: Path = path, shown: Any = status) -> None:
-                shown.update(f'{place}: building {title}')
+            def tell(part: str, place: Path = path, shown: Any = status) -> None:
+                shown.update(f'{place}: {part}')
 
             engines = build_engines(load_bundle(path), args.precision, args.graph, options, tell)
         for engine in engines:
-            manifest = engine.manifest
-            how = 'was there' if engine.cached else f'built in {manifest.seconds:.1f} s'
-            print(
-                f'{path}: {manifest.recipe.graph} {manifest.recipe.precision} {how}, '
-                f'{manifest.bytes / 1e6:.1f} MB: engines/{manifest.plan}'
-            )
+            how = 'was there' if engine.cached else f'built in {engine.manifest.seconds:.1f} s'
+            print(f'{path}: {_described(engine.manifest, how)}')
     return 0
+
+
+def _described(manifest: Manifest, how: str) -> str:
+    recipe, report = manifest.recipe, manifest.int8
+    words = f'{recipe.graph} {recipe.precision} {how}, {manifest.bytes / 1e6:.1f} MB'
+    if report is not None:
+        words += f', {len(report.layers)} of {report.candidates} layers in int8'
+        if report.rate is not None:
+            words += f", joint error {report.rate:.3f} of fp32's"
+    return f'{words}: engines/{manifest.plan}'
 
 
 def _positive(text: str) -> int:

@@ -4,24 +4,22 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.calibrate import Calibration, QuantizedGraph
 from eipl_trt_ros.engines.gpu import find_gpu
-from eipl_trt_ros.engines.half import half_nodes, load_graph, runs_in_half, to_half
+from eipl_trt_ros.engines.half import QUANTISERS, half_nodes, load_graph, runs_in_half, to_half
+from eipl_trt_ros.engines.int8_options import Int8Options
 from eipl_trt_ros.engines.manifest import Machine, Manifest, Recipe, make_recipe
+from eipl_trt_ros.engines.probe import int8_operators
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
+from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.files import atomic_write
-
-PRECISIONS = ('fp32', 'fp16')
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,19 +33,22 @@ class BuildOptions:
             ten-thousandth, and at a batch of one there is hardly any time to be won.
         workspace_mib: most scratch memory of a kernel, in MiB; None leaves TensorRT's own limit.
         force: build also what is there already.
+        int8: how graphs are quantised; needed for that precision.
 
     """
 
     tf32: bool = False
     workspace_mib: int | None = None
     force: bool = False
+    int8: Int8Options | None = None
 
-    @property
-    def words(self) -> list[str]:
-        """The command line's options that mean the same."""
+    def words(self, recipe: Recipe) -> list[str]:
+        """Give the command line's options that mean the same for a recipe."""
         words = ['--tf32'] if self.tf32 else []
         if self.workspace_mib is not None:
-            words.append(f'--workspace {self.workspace_mib}')
+            words += ['--workspace', str(self.workspace_mib)]
+        if recipe.precision == 'int8' and self.int8 is not None:
+            words += self.int8.words
         return words
 
 
@@ -84,68 +85,107 @@ def build_engines(
 
     Args:
         bundle: the bundle, with its graphs.
-        precisions: some of `PRECISIONS`.
+        precisions: some of fp32, fp16 and int8.
         graphs: some of ``eipl_trt_ros.spec.GRAPHS``.
         options: how.
-        progress: called with the title of each engine before it is built.
+        progress: called with what is done next.
 
     Returns:
         The engines, in the order of precisions, then graphs.
 
     Raises:
         EngineError: an engine cannot be built or written; those before it are kept.
+        BagError: the demonstrations cannot be read.
         BundleError: the bundle lacks a graph.
         MissingPackageError: a package is missing.
 
     """
+    if 'int8' in precisions and options.int8 is None:
+        options = replace(options, int8=Int8Options(()))  # which says what is missing
     tensorrt = find_tensorrt()
-    machine = this_machine(tensorrt)
-    store = EngineStore(bundle)
-    engines = []
-    with store.writing():
-        for precision in precisions:
-            for graph in graphs:
-                recipe = make_recipe(bundle, graph, precision, machine, tf32=options.tf32)
-                there = None if options.force else store.built(recipe)
-                if there is not None:
-                    engines.append(BuiltEngine(there, cached=True))
-                    continue
-                if progress is not None:
-                    progress(f'{graph} {precision}')
-                manifest = _build(store, bundle, recipe, options, tensorrt)
-                engines.append(BuiltEngine(manifest, cached=False))
-    return engines
+    builder = _Builder(bundle, options, tensorrt, progress or (lambda _: None))
+    with builder.store.writing():
+        return [builder.engine(graph, precision) for precision in precisions for graph in graphs]
 
 
-def _build(
-    store: EngineStore,
-    bundle: Bundle,
-    recipe: Recipe,
-    options: BuildOptions,
-    tensorrt: TensorRT,
-) -> Manifest:
-    begin = time.monotonic()
-    timings = store.timing_cache(recipe.machine)
-    known = timings.read_bytes() if timings.is_file() else b''
-    request = make_request(bundle, recipe, options, tensorrt, known)
-    result = tensorrt.build(request)
-    if result.timing_cache and result.timing_cache != known:
-        with atomic_write(timings) as file:
-            file.write(result.timing_cache)
-    command = rebuild_command(
-        Path(shlex.quote(str(bundle.path))), recipe.graph, recipe.precision, *options.words
-    )
-    manifest = store.save(recipe, result.plan, command=command, seconds=time.monotonic() - begin)
-    _log.info('%s: %s %s, %d bytes', bundle.path, recipe.graph, recipe.precision, manifest.bytes)
-    return manifest
+class _Builder:
+    """Builds the engines of one bundle; what they share is computed once."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: BuildOptions,
+        tensorrt: TensorRT,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.store = EngineStore(bundle)
+        self._bundle = bundle
+        self._options = options
+        self._tensorrt = tensorrt
+        self._tell = progress
+        self._machine = this_machine(tensorrt)
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        assert self._options.int8 is not None  # noqa: S101 - checked by build_engines
+        return Calibration(self._bundle, self._options.int8, self._tell)
+
+    def engine(self, graph: str, precision: str) -> BuiltEngine:
+        """Build an engine unless it is there."""
+        recipe = make_recipe(
+            self._bundle,
+            graph,
+            precision,
+            self._machine,
+            tf32=self._options.tf32,
+            int8=self._calibration.recipe if precision == 'int8' else None,
+        )
+        there = None if self._options.force else self.store.built(recipe)
+        if there is not None:
+            return BuiltEngine(there, cached=True)
+        return BuiltEngine(self._build(recipe), cached=False)
+
+    def _build(self, recipe: Recipe) -> Manifest:
+        begin = time.monotonic()
+        quantized = None
+        if recipe.precision == 'int8':
+            quantized = self._calibration.quantize(recipe.graph)
+        self._tell(f'building {recipe.graph} {recipe.precision}')
+        timings = self.store.timing_cache(recipe.machine)
+        known = timings.read_bytes() if timings.is_file() else b''
+        request = make_request(self._bundle, recipe, self._tensorrt, quantized)
+        request = replace(request, workspace_mib=self._options.workspace_mib, timing_cache=known)
+        try:
+            result = self._tensorrt.build(request)
+        except EngineError as error:
+            if quantized is None:
+                raise
+            raise self._int8_failure(error) from None
+        if result.timing_cache not in (b'', known):
+            with atomic_write(timings) as file:
+                file.write(result.timing_cache)
+        command = rebuild_command(
+            self._bundle.path, recipe.graph, recipe.precision, *self._options.words(recipe)
+        )
+        return self.store.save(
+            recipe,
+            result.plan,
+            command=command,
+            seconds=time.monotonic() - begin,
+            int8=None if quantized is None else quantized.report,
+        )
+
+    def _int8_failure(self, error: EngineError) -> EngineError:
+        able = int8_operators(self._tensorrt)
+        hint = 'it builds no layer in int8: use fp16'
+        if able:
+            hint = f'it builds in int8: {", ".join(able)}; leave it at these with '
+            hint += f'--int8-operators {" ".join(able)}, or use fp16'
+        return EngineError(f'{error}; {hint}')
 
 
 def make_request(
-    bundle: Bundle,
-    recipe: Recipe,
-    options: BuildOptions,
-    tensorrt: TensorRT,
-    timing_cache: bytes = b'',
+    bundle: Bundle, recipe: Recipe, tensorrt: TensorRT, quantized: QuantizedGraph | None = None
 ) -> BuildRequest:
     """
     Put together what TensorRT shall build.
@@ -153,22 +193,34 @@ def make_request(
     Where networks can be strongly typed, precision is in the graph; where they cannot, it is left
     to the builder, with the layers that need fp32 held to it.
 
+    Args:
+        bundle: the model.
+        recipe: what to build.
+        tensorrt: what will build it.
+        quantized: the graph with int8 in it, for that precision.
+
     Raises:
-        EngineError: this TensorRT cannot build the precision.
+        EngineError: the graph cannot be read.
 
     """
     path = bundle.graph_path(recipe.graph)
-    request = BuildRequest(
-        f'{bundle.path}: {recipe.graph} {recipe.precision}',
-        path,
-        tf32=options.tf32,
-        workspace_mib=options.workspace_mib,
-        timing_cache=timing_cache,
-    )
+    title = f'{bundle.path}: {recipe.graph} {recipe.precision}'
+    request = BuildRequest(title, path, tf32=recipe.tf32)
     if recipe.precision == 'fp32':
         return request
     if tensorrt.features.strong_typing:
-        model = load_graph(path)
+        model = load_graph(path) if quantized is None else quantized.model
         model = to_half(model, half_nodes(model))
         return replace(request, graph=model.SerializeToString(deterministic=True))
-    return replace(request, half=True, keep_fp32=lambda name: not runs_in_half(name))
+    if quantized is None:
+        return replace(request, half=True, keep_fp32=lambda name: not runs_in_half(name))
+    free = frozenset(quantized.layers)
+    return replace(
+        request,
+        graph=quantized.model.SerializeToString(deterministic=True),
+        half=True,
+        int8=True,
+        keep_fp32=lambda name: (
+            not (runs_in_half(name) or name in free or name.endswith(QUANTISERS))
+        ),
+    )

@@ -31,7 +31,7 @@ HALF_SUFFIX = '/half'
 _IMAGE_LAYERS = ('pos_encoder/', 'im_encoder/', 'encoder_image/', 'decoder_image/')
 _ALSO_HALF = ('heatmap/apply',)
 _FP32_OPERATORS = ('LayerNormalization',)
-_QUANTISERS = ('QuantizeLinear', 'DequantizeLinear')
+QUANTISERS = ('QuantizeLinear', 'DequantizeLinear')
 # The first opset in which a value can be quantised from fp16, and the IR version of that time.
 _QUANTISED_HALF_OPSET, _QUANTISED_HALF_IR = 19, 9
 _FLOAT, _HALF = TensorProto.FLOAT, TensorProto.FLOAT16
@@ -71,7 +71,7 @@ def half_nodes(model: onnx.ModelProto) -> frozenset[str]:
         for value in node.input:
             readers.setdefault(value, []).append(node)
     for node in reversed(model.graph.node):
-        if node.op_type in _QUANTISERS:
+        if node.op_type in QUANTISERS:
             followers = [reader for value in node.output for reader in readers.get(value, [])]
             if any(reader.name in half for reader in followers):
                 half.add(node.name)
@@ -105,7 +105,7 @@ def to_half(model: onnx.ModelProto, nodes: Collection[str]) -> onnx.ModelProto:
     del result.graph.initializer[:]
     result.graph.initializer.extend(kept)
     del result.graph.value_info[:]
-    if any(node.op_type in _QUANTISERS and node.name in nodes for node in written):
+    if any(node.op_type in QUANTISERS and node.name in nodes for node in written):
         _raise_opset(result)
     onnx.checker.check_model(result, full_check=True)
     return result

@@ -38,15 +38,54 @@ class Int8Recipe:
     Attributes:
         method: how ranges are found, one of ``eipl_trt_ros.engines.ranges.METHODS``.
         calibration_sha256: of the demonstrations.
-        operators: the ONNX operators that are quantised.
-        kept: names of nodes of these operators that are not.
+        operators: the ONNX operators that may be quantised.
+        budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
 
     """
 
     method: str
     calibration_sha256: str
     operators: tuple[str, ...]
-    kept: tuple[str, ...] = ()
+    budget: float
+
+
+@dataclass(frozen=True)
+class LayerShare:
+    """
+    What int8 in one layer alone costs.
+
+    Attributes:
+        layer: name of the node.
+        rate: joint error with int8 in this layer, over that of fp32.
+        deviation: mean squared difference of the joints from fp32's, normalised units.
+
+    """
+
+    layer: str
+    rate: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Int8Report:
+    """
+    What became of a graph that was quantised.
+
+    Attributes:
+        layers: names of the nodes that run in int8.
+        candidates: how many could have.
+        demonstrations, frames: how much it was calibrated with.
+        rate: joint error on those demonstrations, over that of fp32; None for image graphs.
+        shares: what each layer of a motion graph costs alone, the most harmful first.
+
+    """
+
+    layers: tuple[str, ...]
+    candidates: int
+    demonstrations: int
+    frames: int
+    rate: float | None = None
+    shares: tuple[LayerShare, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +133,7 @@ class Manifest:
         sha256, bytes: of the plan.
         built: when, UTC, ISO 8601.
         seconds: how long the build took.
-        calibration: what the ranges were taken from, in words; None for other precisions.
+        int8: what was quantised; None for other precisions.
 
     """
 
@@ -106,7 +145,7 @@ class Manifest:
     bytes: int
     built: str
     seconds: float
-    calibration: str | None = None
+    int8: Int8Report | None = None
 
 
 def make_recipe(

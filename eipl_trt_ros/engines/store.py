@@ -13,12 +13,14 @@ import contextlib
 import datetime as dt
 import fcntl
 import hashlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.manifest import (
     FORMAT,
+    Int8Report,
     Machine,
     Manifest,
     Recipe,
@@ -157,7 +159,7 @@ class EngineStore:
         *,
         command: str,
         seconds: float,
-        calibration: str | None = None,
+        int8: Int8Report | None = None,
     ) -> Manifest:
         """
         Keep an engine; those of the same graph, precision and machine that it replaces go.
@@ -167,7 +169,7 @@ class EngineStore:
             plan: the engine.
             command: the command line that builds it again.
             seconds: how long the build took.
-            calibration: what its ranges were taken from, in words.
+            int8: what was quantised.
 
         Raises:
             EngineError: it cannot be written.
@@ -184,7 +186,7 @@ class EngineStore:
             len(plan),
             now,
             round(seconds, 3),
-            calibration,
+            int8,
         )
         replaced = [old for old in self.manifests() if _replaces(recipe, old.recipe)]
         try:
@@ -216,9 +218,10 @@ class EngineStore:
 
 def rebuild_command(bundle: Path, graph: str, precision: str, *options: str) -> str:
     """Give the command line that builds one engine."""
-    parts = ['eipl_trt build', str(bundle), f'--precision {precision}', f'--graph {graph}']
-    if precision == 'int8' and not any(option.startswith('--calibration') for option in options):
-        parts.append('--calibration DEMONSTRATIONS')
+    parts = ['eipl_trt build', shlex.quote(str(bundle))]
+    parts += ['--precision', precision, '--graph', graph]
+    if precision == 'int8' and '--calibration' not in options:
+        parts += ['--calibration', 'DEMONSTRATIONS']
     return ' '.join([*parts, *options])
 
 

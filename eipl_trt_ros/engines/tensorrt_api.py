@@ -254,7 +254,7 @@ def _make_logger(trt: Any, messages: collections.deque[str]) -> Any:
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.ERROR,
         trt.ILogger.ERROR: logging.ERROR,
-        trt.ILogger.WARNING: logging.WARNING,
+        trt.ILogger.WARNING: logging.INFO,  # advice on kernels, dozens a build
         trt.ILogger.INFO: logging.DEBUG,  # hundreds of lines a build
         trt.ILogger.VERBOSE: logging.DEBUG,
     }

@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import SPECS, write_random_bundle, write_weights_only_bundle
+from builders import SPECS, make_pictures, write_random_bundle, write_weights_only_bundle
 
 from eipl_trt_ros.cli import main
 from eipl_trt_ros.engines.build import this_machine
 from eipl_trt_ros.engines.store import EngineStore
+from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
 
 pytest.importorskip('tensorrt_rtx_bindings', reason='TensorRT-RTX is not installed')
@@ -43,6 +49,131 @@ def test_an_engine_is_built_once_and_again_when_forced_or_asked_for_otherwise(
     ):
         assert main([*command, *options]) == 0
         assert expected in capsys.readouterr().out
+
+
+@pytest.fixture
+def calibration(tmp_path: Path) -> Path:
+    path = tmp_path / 'calibration'
+    path.mkdir()
+    np.save(path / 'images.npy', make_pictures(4, 128, 128)[None])
+    np.save(path / 'joints.npy', np.linspace(-0.9, 0.9, 32).reshape(1, 4, 8))
+    return path
+
+
+@pytest.mark.parametrize('model', SPECS)
+def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
+    model: str, tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / model
+    bundle = write_random_bundle(path, SPECS[model])
+    command = ['build', str(path), '--precision', 'int8', '--calibration', str(calibration)]
+    command += ['--graph', *GRAPHS, '--int8-operators', 'Gemm', '--budget', '1000']
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    for graph in GRAPHS:
+        manifest, _ = EngineStore(bundle).load(graph, 'int8', this_machine())
+        report = manifest.int8
+        assert report is not None
+        assert len(report.layers) == report.candidates
+        assert f'{report.candidates} of {report.candidates} layers in int8' in out
+        assert manifest.command.endswith(' --int8-operators Gemm --budget 1000.0')
+    assert main(command) == 0
+    assert capsys.readouterr().out.count('was there') == len(GRAPHS)
+
+
+def test_int8_that_the_installed_version_cannot_build_is_refused_with_what_it_can(
+    tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if this_machine().version >= '1.7':
+        pytest.skip('this version builds convolutions in int8')
+    write_random_bundle(tmp_path / 'bundle')
+    command = ['build', str(tmp_path / 'bundle'), '--precision', 'fp32', 'int8']
+    assert main([*command, '--calibration', str(calibration), '--budget', '1000']) == 2
+    error = capsys.readouterr().err
+    assert 'it builds in int8: Gemm; leave it at these with --int8-operators Gemm' in error
+    kept = {path.name[:11] for path in (tmp_path / 'bundle' / 'engines').glob('*.plan')}
+    assert kept == {'motion-fp32', 'image-fp32-'}
+
+
+@pytest.mark.parametrize('model', SPECS)
+def test_a_newer_tensorrt_rtx_builds_convolutions_in_int8(
+    model: str, tmp_path: Path, calibration: Path
+) -> None:
+    folder = Path(sys.prefix) / 'tensorrt' / 'rtx-1.7'
+    if not folder.is_dir():
+        pytest.skip(
+            f'not installed: pip install --no-deps --target {folder} '
+            'tensorrt-rtx-cu13-bindings==1.7.1.116 tensorrt-rtx-cu13-libs==1.7.1.116'
+        )
+    path = tmp_path / model
+    bundle = write_random_bundle(path, SPECS[model])
+    environment = {**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{Path(__file__).parents[2]}'}
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'eipl_trt_ros',
+            'build',
+            path,
+            '--precision',
+            'int8',
+            '--calibration',
+            calibration,
+            '--graph',
+            *GRAPHS,
+            '--budget',
+            '1000',
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for manifest in EngineStore(bundle).manifests():
+        assert manifest.recipe.machine.version == '1.7.1.116'
+        assert manifest.int8 is not None
+        assert any('conv' in layer for layer in manifest.int8.layers)
+    with pytest.raises(EngineError, match=r'built by TensorRT-RTX 1\.7\.1\.116, here is'):
+        EngineStore(bundle).load('motion', 'int8', this_machine())
+
+
+def test_int8_without_demonstrations_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_random_bundle(tmp_path)
+    assert main(['build', str(tmp_path), '--precision', 'int8']) == 2
+    assert '--calibration' in capsys.readouterr().err
+
+
+def test_a_calibration_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_random_bundle(tmp_path / 'bundle')
+    command = ['build', str(tmp_path / 'bundle'), '--precision', 'int8', '--calibration']
+    assert main([*command, str(tmp_path / 'nowhere')]) == 2
+    assert 'nowhere: no such bag' in capsys.readouterr().err
+
+
+def test_a_build_that_is_killed_leaves_nothing_that_would_be_loaded(tmp_path: Path) -> None:
+    bundle = write_random_bundle(tmp_path, SPECS['cnnrnnln'])
+    command = [sys.executable, '-m', 'eipl_trt_ros', 'build', tmp_path, '--graph', *GRAPHS]
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob('engines/*.plan')) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    machine = this_machine()
+    for manifest in EngineStore(bundle).manifests():
+        recipe = manifest.recipe
+        EngineStore(bundle).load(recipe.graph, recipe.precision, machine)
+    assert main(['build', str(tmp_path), '--graph', *GRAPHS]) == 0
+    engines = {path.name for path in (tmp_path / 'engines').iterdir()}
+    assert len(engines - {'.lock'}) == 2 * 2 * len(GRAPHS)
 
 
 def test_a_bundle_without_graphs_is_refused(

@@ -1,0 +1,71 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be chosen about int8; imports nothing that is heavy."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from eipl_trt_ros.errors import EngineError
+
+Method = Literal['percentile', 'entropy', 'minmax']
+METHODS: tuple[Method, ...] = get_args(Method)
+OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
+DEFAULT_BUDGET = 1.02
+
+
+@dataclass(frozen=True)
+class Int8Options:
+    """
+    How graphs are quantised.
+
+    Attributes:
+        demonstrations: recordings or folders of arrays, see `read_demonstrations`; of those that
+            the model was trained on or validated with, never those it is judged by.
+        method: how ranges are cut off, one of `METHODS`.
+        operators: which ONNX operators are quantised, some of `OPERATORS`.
+        budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
+
+    Raises:
+        EngineError: an option makes no sense.
+
+    """
+
+    demonstrations: tuple[Path, ...]
+    method: Method = 'percentile'
+    operators: tuple[str, ...] = OPERATORS
+    budget: float = DEFAULT_BUDGET
+
+    def __post_init__(self) -> None:
+        if not self.demonstrations:
+            msg = (
+                'int8 needs demonstrations to calibrate with: name recordings or folders of '
+                'arrays that the model was not judged by, with --calibration'
+            )
+            raise EngineError(msg)
+        if self.method not in METHODS:
+            msg = f'the method is {self.method!r}, expected one of {", ".join(METHODS)}'
+            raise EngineError(msg)
+        unknown = sorted(set(self.operators) - set(OPERATORS))
+        if unknown or not self.operators:
+            msg = f'the operators are {self.operators}, expected some of {", ".join(OPERATORS)}'
+            raise EngineError(msg)
+        if not (math.isfinite(self.budget) and self.budget >= 1):
+            msg = f'the budget is {self.budget}, expected a number of 1 or more'
+            raise EngineError(msg)
+
+    @property
+    def words(self) -> list[str]:
+        """The command line's options that mean the same."""
+        words = ['--calibration', *(shlex.quote(str(path)) for path in self.demonstrations)]
+        if self.method != METHODS[0]:
+            words += ['--method', self.method]
+        if self.operators != OPERATORS:
+            words += ['--int8-operators', *self.operators]
+        if self.budget != DEFAULT_BUDGET:
+            words += ['--budget', str(self.budget)]
+        return words
