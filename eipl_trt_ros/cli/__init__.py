@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from eipl_trt_ros import __version__
 from eipl_trt_ros.errors import EiplTrtError
 
-_VERBS = ('import_', 'export', 'build', 'info', 'evaluate', 'bench')
+_VERBS = ('import_', 'export', 'build', 'precision', 'info', 'evaluate', 'bench')
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,117 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What each precision costs in accuracy, measured on a processor, over unseen demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.accuracy import joint_accuracy
+from eipl_trt_ros.engines.calibrate import Calibration
+from eipl_trt_ros.engines.demonstrations import Demonstration
+from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
+from eipl_trt_ros.engines.manifest import LayerShare
+from eipl_trt_ros.engines.rollout import ExactSession, rollout
+
+
+@dataclass(frozen=True)
+class PrecisionRow:
+    """
+    One precision of one model.
+
+    Attributes:
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        layers: how many layers of the motion graph run in int8.
+        mse: joint error, normalised units (the paper's section 5.3).
+        rate: the same as a multiple of fp32's (the paper's table 6).
+        worst_joint: the same for the joint that suffers most.
+        drift: largest difference of a predicted joint from fp32's, normalised units.
+        grey_levels: mean absolute difference of the predicted image from fp32's.
+
+    """
+
+    precision: str
+    layers: int
+    mse: float
+    rate: float
+    worst_joint: float
+    drift: float
+    grey_levels: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The precisions of a model, fp32 first, and what int8 costs in each of its layers alone."""
+
+    rows: tuple[PrecisionRow, ...]
+    shares: tuple[LayerShare, ...]
+
+
+def compare_precisions(
+    bundle: Bundle,
+    calibration: Calibration,
+    demonstrations: Sequence[Demonstration],
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """
+    Measure the precisions of a model.
+
+    Args:
+        bundle: the model.
+        calibration: made for the bundle, with other demonstrations.
+        demonstrations: to measure with.
+        progress: called with what is done next.
+
+    Raises:
+        EngineError: a graph cannot be read or run.
+
+    """
+    tell = progress or (lambda _: None)
+    quantized = {graph: calibration.quantize(graph) for graph in ('motion', 'image')}
+    tell('fp32 over the demonstrations')
+    exact = joint_accuracy(bundle, demonstrations)
+    rows = [PrecisionRow('fp32', 0, exact.mse, 1.0, 1.0, 0.0, 0.0)]
+    for precision in ('fp16', 'int8'):
+        tell(f'{precision} over the demonstrations')
+        graphs = {
+            graph: load_graph(bundle.graph_path(graph)) if precision == 'fp16' else found.model
+            for graph, found in quantized.items()
+        }
+        motion, image = (to_half(model, half_nodes(model)) for model in graphs.values())
+        found = joint_accuracy(bundle, demonstrations, motion)
+        rows.append(
+            PrecisionRow(
+                precision,
+                len(quantized['motion'].layers) if precision == 'int8' else 0,
+                found.mse,
+                found.rate(exact),
+                float(np.nanmax(found.per_joint / exact.per_joint)),
+                found.drift(exact),
+                image_difference(bundle, demonstrations, image),
+            )
+        )
+    return Comparison(tuple(rows), quantized['motion'].report.shares)
+
+
+def image_difference(
+    bundle: Bundle, demonstrations: Sequence[Demonstration], image: onnx.ModelProto
+) -> float:
+    """
+    Compare a rewritten image graph with the bundle's own, on the state of the fp32 model.
+
+    Returns:
+        The mean absolute difference in grey levels (0 to 255).
+
+    """
+    own, other = ExactSession(bundle.graph_path('image')), ExactSession(image)
+    differences = []
+    for step in rollout(bundle, demonstrations):
+        pictures = (session.run(step.image)['predicted_image'] for session in (own, other))
+        exact, found = (picture.astype(np.int16) for picture in pictures)
+        differences.append(np.abs(exact - found).mean())
+    return float(np.mean(differences))
