@@ -35,12 +35,26 @@ PATIENCE = 20.0  # seconds; long enough for a loaded machine, and only waited fo
 _counter = itertools.count()
 
 
-def until(condition: Callable[[], object], what: str = 'the condition') -> None:
+def until(condition: Callable[[], object], what: object = 'the condition') -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f'waited {PATIENCE} s in vain for {what}'
         time.sleep(0.002)
+
+
+def send_until(send: Callable[[], None], arrived: Callable[[], object]) -> None:
+    """Send, and again if it was lost: best effort promises nothing, least of all at the start."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        send()
+        patience = time.monotonic() + 2.0
+        while time.monotonic() < patience:
+            if arrived():
+                return
+            time.sleep(0.001)
+    msg = f'nothing arrived in {PATIENCE} s'
+    raise AssertionError(msg)
 
 
 class World:
@@ -130,11 +144,13 @@ class Robot(Node):
         until(lambda: self.count_publishers(subscription.topic_name), f'a publisher of {name}')
         return inbox
 
-    def meet(self, *, compressed: bool = False) -> None:
-        """Wait until somebody is subscribed to the robot's topics."""
+    def meet(self, *, compressed: bool = False, settle: float = 0.0) -> None:
+        """Wait until somebody is subscribed, and a moment for the subscriber to know that too."""
         image = self._compressed if compressed else self._images
         for publisher in (self._joints, image):
             until(publisher.get_subscription_count, f'a subscriber to {publisher.topic_name}')
+        if settle:
+            time.sleep(settle)
 
     def send_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
         message = JointState(name=list(names), position=array.array('d', positions))

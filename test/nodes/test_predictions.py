@@ -17,7 +17,7 @@ import pytest
 from builders import SPECS, make_joints, make_pictures, write_random_bundle
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
-from ros_world import image_message, until
+from ros_world import image_message, send_until, until
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Float32MultiArray, Float64MultiArray, Int64MultiArray
 from trajectory_msgs.msg import JointTrajectory
@@ -88,14 +88,17 @@ class Lockstep:
         self.robot.meet(compressed=compressed)
 
     def joints(self, stamp_ns: int, names: Any = NAMES, positions: Any = None) -> None:
-        before = self._node._intake.joint_messages
-        self.robot.send_joints(stamp_ns, names, positions or positions_at(stamp_ns))
-        until(lambda: self._node._intake.joint_messages == before + 1, 'the joints')
+        intake, before = self._node._intake, self._node._intake.joint_messages
+        send_until(
+            lambda: self.robot.send_joints(stamp_ns, names, positions or positions_at(stamp_ns)),
+            lambda: intake.joint_messages > before,
+        )
 
     def image(self, stamp_ns: int, message: Image | CompressedImage) -> None:
-        before = self._node._intake.images
-        self.robot.send_image(stamp_ns, message)
-        until(lambda: self._node._intake.images == before + 1, 'the image')
+        intake, before = self._node._intake, self._node._intake.images
+        send_until(
+            lambda: self.robot.send_image(stamp_ns, message), lambda: intake.images > before
+        )
 
     def picture(self, stamp_ns: int, picture: NDArray[np.uint8] = PICTURES[0]) -> None:
         self.image(stamp_ns, image_message(picture))
