@@ -44,6 +44,10 @@ class BagError(EiplTrtError):
     """A bag cannot be read, or does not hold what is needed."""
 
 
+class EnergyError(EiplTrtError):
+    """A power source cannot be used as asked, or an energy was not measured."""
+
+
 class MissingPackageError(EiplTrtError):
     """An optional package is needed for what was asked and is not installed."""
 

@@ -1,0 +1,147 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Power of an NVIDIA GPU by NVML (the package nvidia-ml-py).
+
+Where the GPU has an energy counter (Volta and newer), energy is its difference; the power reading
+may be an average over as much as a second, and is what the paper's method gets. A GPU's power does
+not hold the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.sources.base import Backoff, SourceInfo, SourceState, SourceStatus
+from eipl_trt_ros.errors import require
+
+_LOG = logging.getLogger(__name__)
+_MAXIMUM_W = 1500.0
+_REMEDY = 'check that nvidia-smi works here; in a container, ask for the GPU'
+
+
+class NvmlSource:
+    """
+    Reads a GPU whenever it is asked.
+
+    Args:
+        interval_s: time between reads, kept by the caller.
+        gpu: index of the GPU.
+        backoff: waits between tries to reach the driver.
+
+    """
+
+    def __init__(self, interval_s: float, gpu: int = 0, backoff: Backoff | None = None) -> None:
+        self._gpu = gpu
+        self._backoff = backoff or Backoff()
+        self._nvml: ModuleType | None = None
+        self._handle: Any = None
+        self._retry_ns = 0
+        self._info = SourceInfo('nvml', '', f'GPU {gpu}', f'GPU {gpu}', interval_s, _MAXIMUM_W)
+        self._status = SourceStatus(SourceState.WAITING, 'not opened')
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is measured."""
+        return self._info
+
+    @property
+    def status(self) -> SourceStatus:
+        """How the GPU stands."""
+        return self._status
+
+    def open(self) -> None:
+        """
+        Reach the driver.
+
+        Raises:
+            MissingPackageError: nvidia-ml-py is not installed.
+
+        """
+        self._nvml = require(
+            'pynvml', install='pip install nvidia-ml-py', needed_for='the power source nvml'
+        )
+        self._connect(self._nvml)
+
+    def _connect(self, nvml: ModuleType) -> None:
+        try:
+            nvml.nvmlInit()
+            handle = nvml.nvmlDeviceGetHandleByIndex(self._gpu)
+            name = str(nvml.nvmlDeviceGetName(handle))
+            version = str(nvml.nvmlSystemGetDriverVersion())
+        except nvml.NVMLError as error:
+            with contextlib.suppress(nvml.NVMLError):
+                nvml.nvmlShutdown()
+            self._fail(f'NVML cannot reach GPU {self._gpu}: {error}')
+            return
+        self._handle = handle
+        scope = f'GPU {self._gpu} ({name}) without its host'
+        self._info = replace(self._info, version=version, scope=scope)
+        self._status = SourceStatus(SourceState.READY, f'reading {name}')
+
+    def read(self) -> Sequence[PowerSample]:
+        """Read power, energy counter and temperature once."""
+        nvml = self._nvml
+        if nvml is None:
+            return []
+        if self._handle is None:
+            if time.monotonic_ns() < self._retry_ns:
+                return []
+            self._connect(nvml)
+            if self._handle is None:
+                return []
+        try:
+            return self._sample(nvml)
+        except nvml.NVMLError as error:
+            _LOG.debug('nvml', exc_info=True)
+            self._disconnect()
+            self._fail(f'GPU {self._gpu} cannot be read: {error}')
+            return []
+
+    def _sample(self, nvml: ModuleType) -> Sequence[PowerSample]:
+        begin_ns = time.monotonic_ns()
+        energy = _supported(nvml, nvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)
+        stamp_ns = (begin_ns + time.monotonic_ns()) // 2
+        power = _supported(nvml, nvml.nvmlDeviceGetPowerUsage, self._handle)
+        heat = _supported(
+            nvml, nvml.nvmlDeviceGetTemperature, self._handle, nvml.NVML_TEMPERATURE_GPU
+        )
+        if power is None and energy is None:
+            self._disconnect()
+            self._fail(f'GPU {self._gpu} tells neither its power nor its energy')
+            return []
+        self._backoff.reset()
+        temperatures = {} if heat is None else {'GPU': heat}
+        return [PowerSample(stamp_ns, power, energy_mj=energy, temperatures_c=temperatures)]
+
+    def _fail(self, reason: str) -> None:
+        self._retry_ns = time.monotonic_ns() + round(self._backoff.next() * 1e9)
+        self._status = SourceStatus(SourceState.FAILED, reason, _REMEDY)
+
+    def _disconnect(self) -> None:
+        if self._nvml is not None and self._handle is not None:
+            with contextlib.suppress(self._nvml.NVMLError):
+                self._nvml.nvmlShutdown()
+        self._handle = None
+
+    def close(self) -> None:
+        """Let the driver go."""
+        self._disconnect()
+        self._nvml = None
+
+
+def _supported(nvml: ModuleType, read: Callable[..., int], *arguments: Any) -> float | None:
+    """Return a reading; None where this GPU does not offer it."""
+    try:
+        return float(read(*arguments))
+    except nvml.NVMLError as error:
+        if error.value == nvml.NVML_ERROR_NOT_SUPPORTED:
+            return None
+        raise
