@@ -11,10 +11,10 @@ from functools import cached_property
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.calibrate import Calibration, QuantizedGraph
-from eipl_trt_ros.engines.gpu import find_gpu
 from eipl_trt_ros.engines.half import QUANTISERS, half_nodes, load_graph, runs_in_half, to_half
 from eipl_trt_ros.engines.int8_options import Int8Options
-from eipl_trt_ros.engines.manifest import Machine, Manifest, Recipe, make_recipe
+from eipl_trt_ros.engines.machine import this_machine
+from eipl_trt_ros.engines.manifest import Manifest, Recipe, make_recipe
 from eipl_trt_ros.engines.probe import int8_operators
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
@@ -58,19 +58,6 @@ class BuiltEngine:
 
     manifest: Manifest
     cached: bool
-
-
-def this_machine(tensorrt: TensorRT | None = None) -> Machine:
-    """
-    Tell what builds and runs engines here.
-
-    Raises:
-        MissingPackageError: there is no TensorRT.
-        EngineError: it cannot be loaded.
-
-    """
-    found = tensorrt or find_tensorrt()
-    return Machine(found.flavour, found.version, find_gpu())
 
 
 def build_engines(

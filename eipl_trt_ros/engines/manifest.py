@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
-from eipl_trt_ros.engines.gpu import Gpu
+from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.errors import BundleError, EngineError
 from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.records import read_record, write_record
@@ -18,16 +18,6 @@ from eipl_trt_ros.records import read_record, write_record
 FORMAT = 1
 # Raised when a graph is rewritten in another way than before: engines of old are then built anew.
 REWRITE = 1
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What builds and runs engines here; ``gpu`` is None where there is none."""
-
-    tensorrt: str
-    """``TensorRT`` or ``TensorRT-RTX``."""
-    version: str
-    gpu: Gpu | None = None
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.engines.manifest import (
     FORMAT,
     Int8Report,
-    Machine,
     Manifest,
     Recipe,
     differences,

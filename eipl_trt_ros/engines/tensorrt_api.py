@@ -13,12 +13,13 @@ import collections
 import functools
 import importlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from eipl_trt_ros.engines.runtime import TensorRTEngine
 from eipl_trt_ros.errors import EngineError, MissingPackageError
 
 MODULES = ('tensorrt', 'tensorrt_rtx', 'tensorrt_bindings', 'tensorrt_rtx_bindings')
@@ -139,6 +140,27 @@ class TensorRT:
         learnt = bytes(cache.serialize()) if cache is not None else b''
         return BuildResult(bytes(plan), learnt)
 
+    def load(self, plan: bytes, title: str) -> TensorRTEngine:
+        """
+        Make an engine ready to run on the current CUDA context.
+
+        Args:
+            plan: what `build` gave, on such a machine.
+            title: what it is, for errors.
+
+        Raises:
+            EngineError: this TensorRT, or this GPU, does not take the plan.
+            BackendError: there is no room to run it.
+
+        """
+        self._messages.clear()
+        runtime = self._trt.Runtime(self._logger)
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            msg = f'{title}: {self} refuses the engine: {self._last_errors()}'
+            raise EngineError(msg)
+        return TensorRTEngine(self._trt, engine, title, self._last_errors)
+
     def _parse(self, parser: Any, request: BuildRequest) -> None:
         if isinstance(request.graph, Path):
             parsed = parser.parse_from_file(str(request.graph))
@@ -185,9 +207,16 @@ class TensorRT:
     def _failure(
         self, request: BuildRequest, what: str, errors: Collection[str] = ()
     ) -> EngineError:
-        told = list(errors) or list(self._messages)
-        reason = ' | '.join(' '.join(text.split()) for text in told[-2:]) or 'it gave no reason'
+        reason = _one_line(list(errors)) if errors else self._last_errors()
         return EngineError(f'{request.title}: {self} {what}: {reason}')
+
+    def _last_errors(self) -> str:
+        return _one_line(list(self._messages))
+
+
+def _one_line(messages: Sequence[str]) -> str:
+    """Join the last two messages; the last alone often names a consequence only."""
+    return ' | '.join(' '.join(text.split()) for text in messages[-2:]) or 'it gave no reason'
 
 
 def detect_features(trt: Any) -> Features:

@@ -13,7 +13,7 @@ import pytest
 from builders import SPECS, make_pictures, write_random_bundle, write_weights_only_bundle
 
 from eipl_trt_ros.cli import main
-from eipl_trt_ros.engines.build import this_machine
+from eipl_trt_ros.engines.machine import this_machine
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS

@@ -17,7 +17,8 @@ import pytest
 
 from eipl_trt_ros.bundle import Bundle, load_bundle, write_bundle
 from eipl_trt_ros.engines.gpu import Gpu
-from eipl_trt_ros.engines.manifest import Int8Recipe, Machine, Recipe, make_recipe, read_manifest
+from eipl_trt_ros.engines.machine import Machine
+from eipl_trt_ros.engines.manifest import Int8Recipe, Recipe, make_recipe, read_manifest
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import EngineError
 
@@ -188,7 +189,8 @@ import sys
 from pathlib import Path
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.engines.gpu import Gpu
-from eipl_trt_ros.engines.manifest import Machine, make_recipe
+from eipl_trt_ros.engines.machine import Machine
+from eipl_trt_ros.engines.manifest import make_recipe
 from eipl_trt_ros.engines.store import EngineStore
 bundle = load_bundle(sys.argv[1])
 store = EngineStore(bundle)

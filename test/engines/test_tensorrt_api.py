@@ -64,6 +64,19 @@ STRONG_NAMES = (
     'IBuilderConfig.create_timing_cache',
     'IBuilderConfig.set_timing_cache',
     'ITimingCache.serialize',
+    'Runtime.deserialize_cuda_engine',
+    'ICudaEngine.create_execution_context',
+    'ICudaEngine.num_io_tensors',
+    'ICudaEngine.get_tensor_name',
+    'ICudaEngine.get_tensor_dtype',
+    'ICudaEngine.get_tensor_shape',
+    'ICudaEngine.get_tensor_mode',
+    'IExecutionContext.set_tensor_address',
+    'IExecutionContext.execute_async_v3',
+    'TensorIOMode.INPUT',
+    'TensorIOMode.OUTPUT',
+    'float32',
+    'uint8',
 )
 WEAK_NAMES = (
     'BuilderFlag.FP16',
@@ -231,3 +244,9 @@ def test_bindings_without_their_libraries_are_named(
         [sys.executable, '-c', code], env=environment, check=False, capture_output=True, text=True
     )
     assert 'EngineError: the package tensorrt_bindings is installed but cannot be' in done.stderr
+
+
+@needs_tensorrt
+def test_a_plan_that_tensorrt_refuses_is_refused_with_its_words() -> None:
+    with pytest.raises(EngineError, match=r'^motion fp32: TensorRT.* refuses the engine: .'):
+        find_tensorrt().load(b'no plan', 'motion fp32')
