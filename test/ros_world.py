@@ -105,11 +105,11 @@ class World:
             'parameter_overrides': overrides,
         }
 
-    def run(self, function: Callable[[], Any]) -> Any:
+    def run(self, function: Callable[[], Any], patience: float = PATIENCE) -> Any:
         """Call a function in the thread that serves the nodes, and return its result."""
         results: queue.Queue[Any] = queue.Queue()
         self._executor.create_task(lambda: results.put(function()))
-        return results.get(timeout=PATIENCE)
+        return results.get(timeout=patience)
 
     def predictor(self, bundle: Bundle | str, *, active: bool = True, **settings: Any) -> Any:
         """Return a predictor node, brought up."""

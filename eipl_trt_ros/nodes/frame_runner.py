@@ -97,7 +97,8 @@ class FrameRunner:
         except EiplTrtError as error:
             self._fail(str(error))
         except Exception:  # an error in one frame must not end the thread
-            self._fail(traceback.format_exc())
+            if self._node.context.ok():  # else ROS was shut down while the frame was in work
+                self._fail(traceback.format_exc())
 
     def _fail(self, text: str) -> None:
         self.statistics.add_failure()

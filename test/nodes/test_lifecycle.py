@@ -224,11 +224,11 @@ def test_activating_a_hundred_times_leaves_nothing_behind(world, random_bundle):
 
     assert world.run(node.trigger_configure).name == 'SUCCESS'
     process = psutil.Process()
-    world.run(lambda: cycle(20))
+    world.run(lambda: cycle(20), patience=60)
     gc.collect()
     files, threads, memory = process.num_fds(), process.num_threads(), process.memory_info().rss
     subscriptions = len(list(node.subscriptions))
-    world.run(lambda: cycle(100))
+    world.run(lambda: cycle(100), patience=200)
     gc.collect()
     assert process.num_fds() <= files
     assert process.num_threads() <= threads

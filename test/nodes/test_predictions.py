@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import rclpy
 from builders import SPECS, make_joints, make_pictures, write_random_bundle
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
@@ -473,3 +474,23 @@ def test_attention_points_are_drawn_where_they_lie():
     rows, columns = np.nonzero(pixels[..., 0])
     assert (abs(rows - 95) <= 2).all()
     assert (abs(columns - 32) <= 2).all()
+
+
+def test_a_frame_in_work_while_ros_shuts_down_is_no_error(world, random_bundle, capfd):
+    node = world.predictor(random_bundle())
+    lockstep = Lockstep(world, node)
+    runner = node._configured.runner
+    run, ended = runner._run, threading.Event()
+
+    def interrupted(predictor, frame):
+        rclpy.shutdown(context=world.context)
+        try:
+            run(predictor, frame)
+        finally:
+            ended.set()
+
+    runner._run = interrupted
+    lockstep.joints(START)
+    lockstep.picture(START)
+    assert ended.wait(20)
+    assert 'frame dropped' not in capfd.readouterr().err
