@@ -493,4 +493,6 @@ def test_a_frame_in_work_while_ros_shuts_down_is_no_error(world, random_bundle, 
     lockstep.joints(START)
     lockstep.picture(START)
     assert ended.wait(20)
+    node._configured.thread.close()
+    assert runner.statistics.counts().failed == 0
     assert 'frame dropped' not in capfd.readouterr().err
