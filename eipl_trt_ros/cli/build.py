@@ -10,7 +10,13 @@ from typing import Any
 
 from eipl_trt_ros.backends.loader import PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
-from eipl_trt_ros.engines.int8_options import DEFAULT_BUDGET, METHODS, OPERATORS, Int8Options
+from eipl_trt_ros.engines.int8_options import (
+    DEFAULT_BUDGET,
+    DEFAULT_IMAGE_BUDGET,
+    METHODS,
+    OPERATORS,
+    Int8Options,
+)
 from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.errors import require
 from eipl_trt_ros.spec import GRAPHS
@@ -79,6 +85,14 @@ def add_parser(subparsers: Any) -> None:
         f'is met (default: {DEFAULT_BUDGET})',
     )
     parser.add_argument(
+        '--image-budget',
+        type=float,
+        default=DEFAULT_IMAGE_BUDGET,
+        metavar='LEVELS',
+        help="highest mean difference of int8's predicted image from fp32's, in grey levels "
+        f'(default: {DEFAULT_IMAGE_BUDGET})',
+    )
+    parser.add_argument(
         '--tf32', action='store_true', help='let fp32 round factors to 10 bits (TF32)'
     )
     parser.add_argument(
@@ -100,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     int8 = None
     if 'int8' in args.precision:
         demonstrations, operators = tuple(args.calibration), tuple(args.int8_operators)
-        int8 = Int8Options(demonstrations, args.method, operators, args.budget)
+        int8 = Int8Options(demonstrations, args.method, operators, args.budget, args.image_budget)
     options = BuildOptions(args.tf32, args.workspace, args.force, int8)
     for path in args.bundles:
         with console.Console(stderr=True).status(f'{path}') as status:
@@ -122,6 +136,8 @@ def _described(manifest: Manifest, how: str) -> str:
         words += f', {len(report.layers)} of {report.candidates} layers in int8'
         if report.rate is not None:
             words += f", joint error {report.rate:.3f} of fp32's"
+        if report.grey_levels is not None:
+            words += f', image off by {report.grey_levels:.2f} grey levels'
     return f'{words}: engines/{manifest.plan}'
 
 

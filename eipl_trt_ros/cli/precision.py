@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.bundle import load_bundle
-from eipl_trt_ros.engines.int8_options import DEFAULT_BUDGET, METHODS, Int8Options
+from eipl_trt_ros.engines.int8_options import (
+    DEFAULT_BUDGET,
+    DEFAULT_IMAGE_BUDGET,
+    METHODS,
+    Int8Options,
+)
 from eipl_trt_ros.errors import require
 
 
@@ -45,6 +50,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument('--method', choices=METHODS, default=METHODS[0])
     parser.add_argument('--budget', type=float, default=DEFAULT_BUDGET, metavar='RATE')
+    parser.add_argument(
+        '--image-budget', type=float, default=DEFAULT_IMAGE_BUDGET, metavar='LEVELS'
+    )
     parser.set_defaults(run=run)
 
 
@@ -56,7 +64,12 @@ def run(args: argparse.Namespace) -> int:
     from eipl_trt_ros.engines.comparison import compare_precisions  # noqa: PLC0415
     from eipl_trt_ros.engines.demonstrations import read_demonstrations  # noqa: PLC0415
 
-    options = Int8Options(tuple(args.calibration), method=args.method, budget=args.budget)
+    options = Int8Options(
+        tuple(args.calibration),
+        method=args.method,
+        budget=args.budget,
+        image_budget=args.image_budget,
+    )
     for path in args.bundles:
         bundle = load_bundle(path)
         with console.Console(stderr=True).status(f'{path}') as status:
@@ -72,10 +85,16 @@ def run(args: argparse.Namespace) -> int:
         print('| precision | int8 layers | joint MSE | error rate | worst joint | drift | image |')
         print('| --- | --- | --- | --- | --- | --- | --- |')
         for row in found.rows:
-            print(
-                f'| {row.precision} | {row.layers} | {row.mse:.4e} | {row.rate:.4f} '
-                f'| {row.worst_joint:.3f} | {row.drift:.1e} | {row.grey_levels:.3f} |'
+            cells = (
+                row.precision,
+                f'{row.layers} + {row.image_layers}',
+                f'{row.mse:.4e}',
+                f'{row.rate:.4f}',
+                f'{row.worst_joint:.3f}',
+                f'{row.drift:.1e}',
+                f'{row.grey_levels:.3f}',
             )
+            print(f'| {" | ".join(cells)} |')
         print('\n| int8 in this layer alone | error rate | joints moved (MSE) |')
         print('| --- | --- | --- |')
         for share in found.shares:

@@ -37,6 +37,20 @@ class JointAccuracy:
         """Return the paper's error rate: this error over that of the reference."""
         return self.mse / reference.mse
 
+    def deviation(self, reference: JointAccuracy) -> float:
+        """Return the mean squared difference of the predicted joints from the reference's."""
+        return float(((self.predicted - reference.predicted) ** 2).mean())
+
+    def expected_rate(self, reference: JointAccuracy) -> float:
+        """
+        Return the error rate to expect on other demonstrations.
+
+        A deviation d from the reference, whose error is e, has the error E[(e + d)^2], which is
+        E[e^2] + E[d^2] unless they are correlated. Where they cancel out on these demonstrations,
+        that is chance; so it is the larger of this and of what was measured.
+        """
+        return max(self.rate(reference), 1 + self.deviation(reference) / reference.mse)
+
     def drift(self, reference: JointAccuracy) -> float:
         """Return the largest difference of a predicted joint from the reference's."""
         return float(np.abs(self.predicted - reference.predicted).max())

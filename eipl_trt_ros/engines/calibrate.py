@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from eipl_trt_ros.engines.int8_options import Int8Options
 from eipl_trt_ros.engines.manifest import Int8Recipe, Int8Report
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize
 from eipl_trt_ros.engines.ranges import measure_ranges
-from eipl_trt_ros.engines.sensitivity import Selection, select_layers
+from eipl_trt_ros.engines.sensitivity import Selection, select_image_layers, select_layers
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,18 @@ class Calibration:
         for path in options.demonstrations:
             self._demonstrations += read_demonstrations(path, bundle)
         self.recipe = Int8Recipe(
-            options.method, digest(self._demonstrations), options.operators, options.budget
+            options.method,
+            digest(self._demonstrations),
+            options.operators,
+            options.budget,
+            options.image_budget,
         )
 
     def quantize(self, graph: str) -> QuantizedGraph:
         """
         Quantise a graph.
 
-        Of a motion graph, those layers that the budget allows; of an image graph, which has no
-        part in the joints, all.
+        In int8 are those layers that the budgets allow, the same in a graph that mixes.
 
         Raises:
             EngineError: a graph cannot be read or run.
@@ -70,35 +73,45 @@ class Calibration:
         """
         model = load_graph(self._bundle.graph_path(graph))
         candidates = quantisable(model, self._options.operators)
-        selection = self._selection if graph.startswith('motion') else None
-        layers = candidates if selection is None else list(selection.layers)
+        motion = graph.startswith('motion')
+        selection = self._motion if motion else self._image
         report = Int8Report(
-            layers=tuple(layers),
+            layers=selection.layers,
             candidates=len(candidates),
             demonstrations=len(self._demonstrations),
             frames=sum(len(one) for one in self._demonstrations),
-            rate=None if selection is None else selection.rate,
-            shares=() if selection is None else selection.shares,
+            rate=selection.harm if motion else None,
+            grey_levels=None if motion else selection.harm,
+            shares=selection.shares,
         )
-        thresholds = self._thresholds(graph, model, layers)
-        return QuantizedGraph(quantize(model, thresholds, layers), tuple(layers), report)
+        thresholds = self._thresholds(graph, model, selection.layers)
+        return QuantizedGraph(
+            quantize(model, thresholds, selection.layers), selection.layers, report
+        )
 
     @cached_property
-    def _selection(self) -> Selection:
-        model = load_graph(self._bundle.graph_path('motion'))
-        candidates = quantisable(model, self._options.operators)
+    def _motion(self) -> Selection:
         return select_layers(
-            self._bundle,
-            model,
-            self._thresholds('motion', model, candidates),
-            candidates,
-            self._demonstrations,
-            budget=self._options.budget,
-            progress=self._tell,
+            *self._question('motion'), budget=self._options.budget, progress=self._tell
         )
 
+    @cached_property
+    def _image(self) -> Selection:
+        return select_image_layers(
+            *self._question('image'), budget=self._options.image_budget, progress=self._tell
+        )
+
+    def _question(
+        self, graph: str
+    ) -> tuple[Bundle, onnx.ModelProto, dict[str, float], list[str], list[Demonstration]]:
+        """Put together what the layers of a graph are chosen by."""
+        model = load_graph(self._bundle.graph_path(graph))
+        candidates = quantisable(model, self._options.operators)
+        thresholds = self._thresholds(graph, model, candidates)
+        return self._bundle, model, thresholds, candidates, self._demonstrations
+
     def _thresholds(
-        self, graph: str, model: onnx.ModelProto, layers: list[str]
+        self, graph: str, model: onnx.ModelProto, layers: Sequence[str]
     ) -> dict[str, float]:
         self._tell(f'ranges inside the {graph} graph')
         values = inputs_of(model, layers)

@@ -26,7 +26,7 @@ class PrecisionRow:
 
     Attributes:
         precision: ``fp32``, ``fp16`` or ``int8``.
-        layers: how many layers of the motion graph run in int8.
+        layers, image_layers: how many of the motion and of the image graph run in int8.
         mse: joint error, normalised units (the paper's section 5.3).
         rate: the same as a multiple of fp32's (the paper's table 6).
         worst_joint: the same for the joint that suffers most.
@@ -37,6 +37,7 @@ class PrecisionRow:
 
     precision: str
     layers: int
+    image_layers: int
     mse: float
     rate: float
     worst_joint: float
@@ -75,7 +76,7 @@ def compare_precisions(
     quantized = {graph: calibration.quantize(graph) for graph in ('motion', 'image')}
     tell('fp32 over the demonstrations')
     exact = joint_accuracy(bundle, demonstrations)
-    rows = [PrecisionRow('fp32', 0, exact.mse, 1.0, 1.0, 0.0, 0.0)]
+    rows = [PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0)]
     for precision in ('fp16', 'int8'):
         tell(f'{precision} over the demonstrations')
         graphs = {
@@ -83,15 +84,20 @@ def compare_precisions(
             for graph, found in quantized.items()
         }
         motion, image = (to_half(model, half_nodes(model)) for model in graphs.values())
-        found = joint_accuracy(bundle, demonstrations, motion)
+        counts = {
+            graph: len(found.layers) if precision == 'int8' else 0
+            for graph, found in quantized.items()
+        }
+        joints = joint_accuracy(bundle, demonstrations, motion)
         rows.append(
             PrecisionRow(
                 precision,
-                len(quantized['motion'].layers) if precision == 'int8' else 0,
-                found.mse,
-                found.rate(exact),
-                float(np.nanmax(found.per_joint / exact.per_joint)),
-                found.drift(exact),
+                counts['motion'],
+                counts['image'],
+                joints.mse,
+                joints.rate(exact),
+                float(np.nanmax(joints.per_joint / exact.per_joint)),
+                joints.drift(exact),
                 image_difference(bundle, demonstrations, image),
             )
         )

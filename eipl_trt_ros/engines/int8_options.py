@@ -16,6 +16,7 @@ Method = Literal['percentile', 'entropy', 'minmax']
 METHODS: tuple[Method, ...] = get_args(Method)
 OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
 DEFAULT_BUDGET = 1.02
+DEFAULT_IMAGE_BUDGET = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Int8Options:
         method: how ranges are cut off, one of `METHODS`.
         operators: which ONNX operators are quantised, some of `OPERATORS`.
         budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
+        image_budget: highest mean difference from fp32's image, in grey levels; likewise.
 
     Raises:
         EngineError: an option makes no sense.
@@ -39,6 +41,7 @@ class Int8Options:
     method: Method = 'percentile'
     operators: tuple[str, ...] = OPERATORS
     budget: float = DEFAULT_BUDGET
+    image_budget: float = DEFAULT_IMAGE_BUDGET
 
     def __post_init__(self) -> None:
         if not self.demonstrations:
@@ -57,6 +60,9 @@ class Int8Options:
         if not (math.isfinite(self.budget) and self.budget >= 1):
             msg = f'the budget is {self.budget}, expected a number of 1 or more'
             raise EngineError(msg)
+        if not (math.isfinite(self.image_budget) and self.image_budget >= 0):
+            msg = f'the image budget is {self.image_budget}, expected 0 grey levels or more'
+            raise EngineError(msg)
 
     @property
     def words(self) -> list[str]:
@@ -68,4 +74,6 @@ class Int8Options:
             words += ['--int8-operators', *self.operators]
         if self.budget != DEFAULT_BUDGET:
             words += ['--budget', str(self.budget)]
+        if self.image_budget != DEFAULT_IMAGE_BUDGET:
+            words += ['--image-budget', str(self.image_budget)]
         return words

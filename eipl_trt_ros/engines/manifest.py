@@ -30,6 +30,7 @@ class Int8Recipe:
         calibration_sha256: of the demonstrations.
         operators: the ONNX operators that may be quantised.
         budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
+        image_budget: highest mean difference from fp32's image, in grey levels; likewise.
 
     """
 
@@ -37,6 +38,7 @@ class Int8Recipe:
     calibration_sha256: str
     operators: tuple[str, ...]
     budget: float
+    image_budget: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Int8Report:
         layers: names of the nodes that run in int8.
         candidates: how many could have.
         demonstrations, frames: how much it was calibrated with.
-        rate: joint error on those demonstrations, over that of fp32; None for image graphs.
+        rate: joint error to expect, over that of fp32; None for image graphs.
+        grey_levels: mean difference from fp32's image; None for motion graphs.
         shares: what each layer of a motion graph costs alone, the most harmful first.
 
     """
@@ -75,6 +78,7 @@ class Int8Report:
     demonstrations: int
     frames: int
     rate: float | None = None
+    grey_levels: float | None = None
     shares: tuple[LayerShare, ...] = ()
 
 

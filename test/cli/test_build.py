@@ -67,7 +67,16 @@ def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
     path = tmp_path / model
     bundle = write_random_bundle(path, SPECS[model])
     command = ['build', str(path), '--precision', 'int8', '--calibration', str(calibration)]
-    command += ['--graph', *GRAPHS, '--int8-operators', 'Gemm', '--budget', '1000']
+    command += [
+        '--graph',
+        *GRAPHS,
+        '--int8-operators',
+        'Gemm',
+        '--budget',
+        '1000',
+        '--image-budget',
+        '255',
+    ]
     assert main(command) == 0
     out = capsys.readouterr().out
     for graph in GRAPHS:
@@ -76,7 +85,9 @@ def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
         assert report is not None
         assert len(report.layers) == report.candidates
         assert f'{report.candidates} of {report.candidates} layers in int8' in out
-        assert manifest.command.endswith(' --int8-operators Gemm --budget 1000.0')
+        assert manifest.command.endswith(
+            ' --int8-operators Gemm --budget 1000.0 --image-budget 255.0'
+        )
     assert main(command) == 0
     assert capsys.readouterr().out.count('was there') == len(GRAPHS)
 
@@ -88,7 +99,20 @@ def test_int8_that_the_installed_version_cannot_build_is_refused_with_what_it_ca
         pytest.skip('this version builds convolutions in int8')
     write_random_bundle(tmp_path / 'bundle')
     command = ['build', str(tmp_path / 'bundle'), '--precision', 'fp32', 'int8']
-    assert main([*command, '--calibration', str(calibration), '--budget', '1000']) == 2
+    assert (
+        main(
+            [
+                *command,
+                '--calibration',
+                str(calibration),
+                '--budget',
+                '1000',
+                '--image-budget',
+                '255',
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert 'it builds in int8: Gemm; leave it at these with --int8-operators Gemm' in error
     kept = {path.name[:11] for path in (tmp_path / 'bundle' / 'engines').glob('*.plan')}
@@ -123,6 +147,8 @@ def test_a_newer_tensorrt_rtx_builds_convolutions_in_int8(
             *GRAPHS,
             '--budget',
             '1000',
+            '--image-budget',
+            '255',
         ],
         env=environment,
         capture_output=True,

@@ -51,9 +51,9 @@ def test_an_engine_is_found_again_with_its_manifest(bundle: Bundle) -> None:
 
 def test_the_key_changes_with_everything_that_decides_what_a_plan_is(bundle: Bundle) -> None:
     recipe = make_recipe(
-        bundle, 'motion', 'int8', ORIN, int8=Int8Recipe('entropy', 'a', ('Conv',), 1.02)
+        bundle, 'motion', 'int8', ORIN, int8=Int8Recipe('entropy', 'a', ('Conv',), 1.02, 1.0)
     )
-    other = Int8Recipe('minmax', 'a', ('Conv',), 1.02)
+    other = Int8Recipe('minmax', 'a', ('Conv',), 1.02, 1.0)
     changes = [
         {'graph': 'image'},
         {'precision': 'fp16'},
