@@ -70,6 +70,9 @@ def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettin
         'precision': settings.precision,
         'threads': settings.threads,
         'slop': settings.slop,
+        # recorded joints are there before their image; only on a machine too busy to deliver in
+        # order is there anything to wait for, and then equal frames are what is asked for
+        'joint_wait': 0.1,
         'image_transport': 'compressed' if compressed else 'raw',
         'image_reliability': 'reliable',
     }
