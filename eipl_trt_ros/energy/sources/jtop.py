@@ -5,10 +5,10 @@ Power as jtop (the package jetson-stats) tells it: the paper's way.
 
 jtop's client talks to the service jtop.service, which reads the board's sensors. Behaviour of the
 client that this module is built around, seen with 4.2.12, 4.3.2 and 7.2.2: it reports a lost
-service by exceptions of many kinds; ``ok()`` returns False, without a word, when no sample came
-for three intervals, but may also hand out the last sample again; a client cannot be started
-twice. Samples bear no stamp, but ``uptime`` is the kernel's uptime when the service read them.
-The service's own running average (``avg``) depends on its interval and is not used.
+service by exceptions of many kinds, some of them the sockets' own; where the service sends no
+samples it hands out the last one again, or gives up without a word; it cannot be started twice.
+Samples bear no stamp, but ``uptime`` is the kernel's uptime when the service read them. The
+service's own running average (``avg``) depends on its interval and is not used.
 
 The package is under the AGPL: it is imported only when this source is opened, and 7.x then sets
 the process's start method of multiprocessing.
@@ -21,7 +21,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -43,17 +43,67 @@ MAXIMUM_W = 200.0
 _LOG = logging.getLogger(__name__)
 _INSTALL = "sudo pip3 install jetson-stats, in the version of the board's jtop.service"
 _SILENT_INTERVALS = 3
+_PATIENCE = 2.0  # seconds without a sample, where the interval is short
+_LOOK = 0.1  # seconds between looks at the client
 _KEPT = 1000  # samples that wait to be read
+_SILENT = SourceStatus(
+    SourceState.FAILED,
+    'jtop.service is there and sends no samples',
+    'sudo systemctl restart jtop.service',
+)
 _JOIN = 2.0  # seconds; a client that hangs in a read is left behind
 
 
-class _SilentError(Exception):
-    """The service is there and sends nothing new."""
+class _Session(threading.Thread):
+    """
+    One client, from its connection to its loss.
+
+    Each has a thread of its own because multiprocessing keeps one connection per thread and
+    address: in the thread of a lost client, the next one would talk into the dead connection.
+
+    Args:
+        module: jtop.
+        interval_s: asked-for time between samples.
+        take: is called with the client for every sample.
+
+    """
+
+    def __init__(self, module: ModuleType, interval_s: float, take: Callable[[Any], None]) -> None:
+        super().__init__(name='jtop session', daemon=True)
+        self._module = module
+        self._asked_s = interval_s
+        self._take = take
+        self._ended = threading.Event()
+        self.interval_s: float | None = None
+        """The service's interval, once connected."""
+        self.error: Exception | None = None
+        """What ended the session; None where it was told to end."""
+
+    def end(self) -> None:
+        """Tell the session to end."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Follow the client."""
+        try:
+            client = self._module.jtop(interval=self._asked_s)
+            client.attach(self._take)
+            try:
+                client.start()
+                self.interval_s = float(client.interval)
+                while not self._ended.wait(_LOOK):
+                    client.ok(spin=True)  # raises what the client's own thread met
+            finally:
+                client.detach(self._take)
+                client.close()
+        except Exception as error:  # the client lets through whatever its service caused
+            _LOG.debug('jtop', exc_info=True)
+            self.error = error
 
 
 class JtopSource:
     """
-    Reads jtop.service in a thread of its own, and connects again when it is lost.
+    Reads jtop.service in threads of its own, and connects again when it is lost.
 
     Args:
         interval_s: asked-for time between samples; the first client of the service sets it for
@@ -69,6 +119,7 @@ class JtopSource:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_uptime = -1.0
+        self._heard = 0.0
         total, scope = scope_of_board(INPUT_RAILS[0])
         self._info = SourceInfo('jtop', '', total, scope, interval_s, MAXIMUM_W)
         self._status = SourceStatus(SourceState.WAITING, 'not opened')
@@ -115,38 +166,33 @@ class JtopSource:
 
     def _run(self, module: ModuleType) -> None:
         while not self._stop.is_set():
-            try:
-                self._session(module)
-            except Exception as error:  # the client lets through whatever its service caused
-                _LOG.debug('jtop', exc_info=True)
-                self._status = _explain(error, self._info.version)
+            session = _Session(module, self._interval_s, self._take)
+            session.start()
+            self._watch(session)
+            session.end()
             if self._stop.wait(self._backoff.next()):
                 return
 
-    def _session(self, module: ModuleType) -> None:
-        """Follow one client until it is lost."""
-        client = module.jtop(interval=self._interval_s)
-        try:
-            client.start()
-            self._info = replace(self._info, interval_s=float(client.interval))
-            self._follow(client)
-        finally:
-            client.close()
+    def _watch(self, session: _Session) -> None:
+        """Wait until a session is over; one that hangs in the client is waited for, too."""
+        self._heard = time.monotonic()
+        while session.is_alive():
+            if self._stop.wait(_LOOK):
+                return
+            if session.interval_s is not None:
+                self._info = replace(self._info, interval_s=session.interval_s)
+            patience = max(_SILENT_INTERVALS * self._info.interval_s, _PATIENCE)
+            if time.monotonic() - self._heard > patience:
+                self._status = _SILENT
+                session.end()
+        if session.error is not None:
+            self._status = _explain(session.error, self._info.version)
 
-    def _follow(self, client: Any) -> None:
-        patience = _SILENT_INTERVALS * max(self._info.interval_s, self._interval_s)
-        heard = time.monotonic()
-        while not self._stop.is_set():
-            alive = client.ok()
-            uptime = client.uptime.total_seconds()
-            if alive and uptime != self._last_uptime:
-                self._take(client, uptime)
-                self._last_uptime = uptime
-                heard = time.monotonic()
-            elif not alive or time.monotonic() - heard > patience:
-                raise _SilentError
-
-    def _take(self, client: Any, uptime: float) -> None:
+    def _take(self, client: Any) -> None:
+        """Keep a sample; called by the client's own thread, with all of its readings at rest."""
+        uptime = client.uptime.total_seconds()
+        if uptime == self._last_uptime:
+            return  # the client hands out the last sample again where the service sends none
         total, sample = parse_power(client.power, _monotonic(uptime))
         name, scope = scope_of_board(total)
         if name != self._info.total:
@@ -159,6 +205,8 @@ class JtopSource:
                 power_mode=None if mode is None else str(mode.name),
             )
         )
+        self._last_uptime = uptime
+        self._heard = time.monotonic()
         self._backoff.reset()
         self._status = SourceStatus(SourceState.READY, 'jtop.service delivers')
 
@@ -176,19 +224,23 @@ def parse_power(power: Mapping[str, Any], stamp_ns: int) -> tuple[str | None, Po
         The name of the total, None where jtop added up the rails; and the sample.
 
     Raises:
-        EnergyError: there is no power in it.
+        EnergyError: there is no power in it, or something else.
 
     """
     total = power.get('tot') if power else None
-    if not total or 'power' not in total:
+    if not total:
         msg = 'jtop.service knows no power sensor on this board'
         raise EnergyError(msg)
-    rails = {
-        name: float(reading['power'])
-        for name, reading in power.get('rail', {}).items()
-        if reading.get('online', True) and 'power' in reading
-    }
-    return total.get('name'), PowerSample(stamp_ns, float(total['power']), rails)
+    try:
+        rails = {
+            name: float(reading['power'])
+            for name, reading in power.get('rail', {}).items()
+            if reading.get('online', True) and 'power' in reading
+        }
+        return total.get('name'), PowerSample(stamp_ns, float(total['power']), rails)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        msg = f'jtop.service tells a power that cannot be read: {power}'
+        raise EnergyError(msg) from None
 
 
 def _temperatures(temperature: Mapping[str, Any]) -> dict[str, float]:
@@ -209,10 +261,9 @@ def _explain(error: Exception, version: str) -> SourceStatus:
     """Return in one line why the service is lost, and what helps."""
     text = ' '.join(str(error).split())
     cause = error.__context__
-    if isinstance(error, (_SilentError, queue.Empty)):
-        reason = 'jtop.service is there and sends no samples'
-        remedy = 'sudo systemctl restart jtop.service'
-    elif isinstance(error, EnergyError):
+    if isinstance(error, queue.Empty):  # it answered no hello
+        return _SILENT
+    if isinstance(error, EnergyError):
         reason, remedy = text, ''
     elif isinstance(cause, PermissionError) or isinstance(error, PermissionError):
         reason = 'no permission to talk to jtop.service'
@@ -220,9 +271,12 @@ def _explain(error: Exception, version: str) -> SourceStatus:
     elif isinstance(cause, FileNotFoundError):
         reason = 'there is no jtop.service: its socket does not exist'
         remedy = 'sudo systemctl start jtop.service; in a container, mount /run/jtop.sock'
-    elif 'ersion' in text:
-        reason = f'jtop.service is of another version than this jetson-stats {version}: {text}'
-        remedy = 'install the same jetson-stats on both sides'
+    elif isinstance(cause, ConnectionRefusedError):
+        reason = 'jtop.service does not run: it left its socket behind'
+        remedy = 'sudo systemctl restart jtop.service'
+    elif 'Mismatch version' in text:
+        reason = f'jtop.service is of another version than the jetson-stats {version} here'
+        remedy = f'install the same version on both sides; jtop says: {text}'
     else:
         reason = f'jtop.service was lost: {type(error).__name__}: {text}'
         remedy = 'sudo systemctl restart jtop.service'

@@ -1,0 +1,91 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A measurement from start to stop, and its file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from eipl_trt_ros.energy.frames import FrameSpan
+from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.measurement import Measurement, write_measurement
+from eipl_trt_ros.energy.sources import SourceInfo
+from eipl_trt_ros.errors import EnergyError
+
+S = 1_000_000_000
+INFO = SourceInfo('recorded', '', 'VDD_IN', 'board input VDD_IN', 1.0, 100.0)
+
+
+def run(*, seconds: int, frames: int, predictors: tuple[str, ...] = ('a',)) -> Measurement:
+    """Feed a measurement with 1 sample a second and frames back to back from 0.5 s on."""
+    measurement = Measurement(predictors, warm_up_s=3.0)
+    for second in range(seconds + 1):
+        power = 90_000.0 if second < 3 else 7_000.0
+        rails = {'SOC': 1_000.0} if second % 2 else {}
+        measurement.add_sample(PowerSample(second * S, power, rails, power_mode='MAXN'))
+    length = (seconds - 1) * S // frames if frames else 0
+    for number in range(frames):
+        for predictor in predictors:
+            started = S // 2 + number * length
+            measurement.add_frame(
+                predictor, FrameSpan(0, number, started, started + length, length)
+            )
+    return measurement
+
+
+def test_the_papers_figures_and_the_integral_stand_side_by_side(tmp_path):
+    path = tmp_path / 'energy.json'
+    result = run(seconds=21, frames=1000).result(INFO, idle_power_w=4.0, refused={'zero': 2})
+    write_measurement(path, result)
+    read = json.loads(path.read_text())
+    of_a = read['predictors']['a']
+    assert read['elapsed_s'] == pytest.approx(20)
+    assert of_a['paper']['mean_power_mw'] == 7_000
+    assert of_a['paper']['seconds'] == pytest.approx(17)
+    assert of_a['paper']['total_energy_mj'] == pytest.approx(7_000 * 17)
+    assert of_a['paper']['energy_per_frame_mj'] == pytest.approx(7_000 * 0.02)
+    assert of_a['integrated_energy_per_frame_mj'] == pytest.approx(7_000 * 0.02)
+    assert read['window']['energy_mj'] == pytest.approx(7_000 * 17)
+    assert read['window']['samples'] == 17
+    assert read['window']['interval_seconds'] == pytest.approx(1)
+    assert read['window']['rails_mw'] == {'SOC': 1_000}
+    assert read['idle'] == {
+        'power_mw': 4_000,
+        'energy_mj': pytest.approx(68_000),
+        'energy_above_idle_mj': pytest.approx(3_000 * 17),
+    }
+    assert read['refused_samples'] == {'zero': 2}
+    assert read['power_modes'] == ['MAXN']
+    assert len(read['samples']['time_s']) == 22
+    assert read['samples']['rails_mw']['SOC'][:2] == [None, 1_000]
+    assert read['source'] == dataclasses.asdict(INFO)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_frames_the_boards_own_power_is_measured():
+    result = run(seconds=10, frames=0).result(INFO, idle_power_w=None, refused={})
+    assert result['predictors'] == {}
+    assert result['idle'] is None
+    assert result['elapsed_s'] == 10
+    assert result['window']['mean_power_mw'] == 7_000
+
+
+def test_a_measurement_that_measured_nothing_says_why():
+    empty = Measurement(['a'], warm_up_s=3.0)
+    with pytest.raises(EnergyError, match='0 power samples came'):
+        empty.result(INFO, idle_power_w=None, refused={})
+    with pytest.raises(EnergyError, match='no more than the warm-up of 3 s'):
+        run(seconds=3, frames=5).result(INFO, idle_power_w=None, refused={})
+    broken = run(seconds=5, frames=5)
+    broken.add_sample(PowerSample(20 * S, 7_000.0))
+    broken.add_frame('a', FrameSpan(0, 5, 18 * S, 19 * S, S))
+    with pytest.raises(EnergyError, match=r'no power was measured for 15\.00 s'):
+        broken.result(INFO, idle_power_w=None, refused={})
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(EnergyError, match='cannot be written to'):
+        write_measurement(tmp_path / 'nowhere' / 'energy.json', {})
