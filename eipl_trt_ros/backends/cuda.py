@@ -5,7 +5,8 @@ A GPU through pycuda, on its primary context, which TensorRT uses as well.
 
 The context is made current for a call and taken off again, whatever happens: a context that is
 left on a thread's stack aborts the process at exit, and another thread's calls fail without one.
-pycuda has no calls for recording a stream, so those go to the CUDA driver's library directly.
+pycuda has no calls for recording a stream, and its events tell no handle to record them with, so
+those go to the CUDA driver's library directly.
 """
 
 from __future__ import annotations
@@ -56,9 +57,11 @@ class CudaDevice:
         self._recordings: list[ctypes.c_void_p] = []
         self._recording = False
         self._open = True
+        self._events = [ctypes.c_void_p() for _ in range(MARKS)]
         with self.current():
             self._stream = self._cuda.Stream()
-            self._events = [self._cuda.Event() for _ in range(MARKS)]
+            for event in self._events:
+                self._call('cuEventCreate', ctypes.byref(event), 0)
         self.stream = int(self._stream.handle)
 
     @contextlib.contextmanager
@@ -99,16 +102,16 @@ class CudaDevice:
 
     def mark(self, index: int) -> None:
         """See `Device`."""
-        event = self._events[index]
-        if self._recording:
-            handle, stream = ctypes.c_void_p(event.handle), ctypes.c_void_p(self.stream)
-            self._call('cuEventRecordWithFlags', handle, stream, _RECORD_EXTERNAL)
-        else:
-            event.record(self._stream)
+        flags = _RECORD_EXTERNAL if self._recording else 0
+        stream = ctypes.c_void_p(self.stream)
+        self._call('cuEventRecordWithFlags', self._events[index], stream, flags)
 
     def elapsed(self, first: int, second: int) -> int:
         """See `Device`."""
-        return round(self._events[first].time_till(self._events[second]) * 1e6)
+        milliseconds = ctypes.c_float()
+        events = self._events[first], self._events[second]
+        self._call('cuEventElapsedTime', ctypes.byref(milliseconds), *events)
+        return round(milliseconds.value * 1e6)
 
     def synchronize(self) -> None:
         """See `Device`."""
@@ -163,7 +166,8 @@ class CudaDevice:
         with self.current():
             for recording in self._recordings:
                 self._driver.cuGraphExecDestroy(recording)
+            for event in self._events:
+                self._driver.cuEventDestroy_v2(event)
             for memory in self._memory:
                 memory.free()
-            self._events, self._stream = [], None
-        self._context.detach()
+            self._stream = None

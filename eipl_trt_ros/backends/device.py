@@ -16,7 +16,7 @@ class Device(Protocol):
     """
     A device with one stream, on which everything below is done in order.
 
-    All calls but `current` are made inside a ``with device.current()`` block.
+    All calls but `current` and `close` are made inside a ``with device.current()`` block.
     """
 
     name: str

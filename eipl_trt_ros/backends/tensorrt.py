@@ -189,8 +189,8 @@ class TensorRTBackend:
         """Run the motion engine; see `Backend`."""
         if self.mixing:
             self._host['mix'][0] = mix
-        spent = self._run(self._motion_work[self._current])
-        copied_in, copied_out = self._device.elapsed(0, 1), self._device.elapsed(2, 3)
+        work = self._motion_work[self._current]
+        spent, copied_in, copied_out = self._run(work, (0, 1), (2, 3))
         self.timing.copy_in += copied_in
         self.timing.copy_out += copied_out
         # what starting and waiting took beside the stream's own time counts as inference
@@ -202,17 +202,18 @@ class TensorRTBackend:
 
     def run_image(self) -> None:
         """Run the image engine; see `Backend`."""
-        spent = self._run(self._image_work[self._current])
-        copied_out = self._device.elapsed(1, 2)
+        spent, copied_out = self._run(self._image_work[self._current], (1, 2))
         self.timing.image_copy_out += copied_out
         self.timing.image_infer += max(0, spent - copied_out)
 
-    def _run(self, work: Work) -> int:
+    def _run(self, work: Work, *spans: tuple[int, int]) -> tuple[int, ...]:
+        """Run, and give the nanoseconds of all of it and of spans between two marks."""
         begin = time.perf_counter_ns()
         with self._device.current():
             work()
             self._device.synchronize()
-        return time.perf_counter_ns() - begin
+            spent = time.perf_counter_ns() - begin
+            return spent, *(self._device.elapsed(*span) for span in spans)
 
     def _state_places(self) -> dict[str, int]:
         places = {name: pair[self._current] for name, pair in self._carried.items()}

@@ -87,6 +87,7 @@ class HostDevice:
         self.put(take)
 
     def elapsed(self, first: int, second: int) -> int:
+        assert self.depth == 1
         return self._times[second] - self._times[first]
 
     def synchronize(self) -> None:
