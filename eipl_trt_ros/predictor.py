@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends import Backend, StepTimes, load_backend
 from eipl_trt_ros.bundle import Bundle, load_bundle
+from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BackendError, InputError, PredictionError
 from eipl_trt_ros.picture import PictureShaper
 
@@ -49,7 +49,7 @@ class _Image(enum.Enum):
     DONE = enum.auto()
 
 
-class Predictor:
+class Predictor(Closing):
     """
     Runs frames and owns the LSTM state.
 
@@ -205,17 +205,6 @@ class Predictor:
     def close(self) -> None:
         """Release the backend. A second call does nothing."""
         self.backend.close()
-
-    def __enter__(self) -> Predictor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_predictor(

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BagError, require
 from eipl_trt_ros.evaluation.pictures import picture_of
 
@@ -92,7 +92,7 @@ class Topic:
     count: int
 
 
-class Bag:
+class Bag(Closing):
     """
     An open rosbag2 recording of which one image topic and one joint topic are read.
 
@@ -128,17 +128,6 @@ class Bag:
         except BaseException:
             self._reader.close()
             raise
-
-    def __enter__(self) -> Bag:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the recording's files."""

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BagError
 from eipl_trt_ros.evaluation.bags import open_reader
 
@@ -40,7 +40,7 @@ class Timed:
     raw: bytes
 
 
-class Recording:
+class Recording(Closing):
     """
     An open recording of ROS 2 messages.
 
@@ -112,17 +112,6 @@ class Recording:
     def close(self) -> None:
         """Let go of the files."""
         self._reader.close()
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def shift_stamp(raw: bytes, offset_ns: int) -> bytes:
