@@ -1,0 +1,108 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What is asked of a TensorRT that knows no strong typing (8.5, 8.6).
+
+No such version can be installed here, so these tests go as far as the calls into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import onnx
+import pytest
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.build import make_request
+from eipl_trt_ros.engines.calibrate import QuantizedGraph
+from eipl_trt_ros.engines.half import half_nodes, load_graph
+from eipl_trt_ros.engines.machine import Machine
+from eipl_trt_ros.engines.manifest import Int8Report, make_recipe
+from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize
+from eipl_trt_ros.engines.tensorrt_api import TensorRT
+
+OLD = Machine('TensorRT', '8.5.2')
+WEAK: Any = SimpleNamespace(features=SimpleNamespace(strong_typing=False))
+
+
+def names(model: onnx.ModelProto) -> set[str]:
+    return {node.name for node in model.graph.node}
+
+
+@pytest.mark.parametrize('model', ['sarnn', 'cnnrnn', 'cnnrnnln'])
+def test_fp16_is_a_flag_with_the_delicate_layers_held_to_fp32(
+    bundle_of: Callable[[str], Bundle], model: str
+) -> None:
+    bundle = bundle_of(model)
+    graph = load_graph(bundle.graph_path('motion'))
+    request = make_request(bundle, make_recipe(bundle, 'motion', 'fp16', OLD), WEAK)
+    assert request.graph == bundle.graph_path('motion')
+    assert request.half
+    assert not request.int8
+    assert request.keep_fp32 is not None
+    held = {name for name in names(graph) if request.keep_fp32(name)}
+    assert held == names(graph) - half_nodes(graph)
+
+
+def test_int8_is_explicit_there_too_and_quantised_layers_are_not_held(bundle: Bundle) -> None:
+    graph = load_graph(bundle.graph_path('motion'))
+    layers = tuple(quantisable(graph))
+    quantized = quantize(graph, dict.fromkeys(inputs_of(graph, layers), 1.0), layers)
+    report = Int8Report(layers, len(layers), 1, 1)
+    request = make_request(
+        bundle,
+        make_recipe(bundle, 'motion', 'int8', OLD),
+        WEAK,
+        QuantizedGraph(quantized, layers, report),
+    )
+    assert request.half
+    assert request.int8
+    assert isinstance(request.graph, bytes)
+    assert onnx.load_from_string(request.graph).opset_import[0].version == 17
+    assert request.keep_fp32 is not None
+    held = {name for name in names(quantized) if request.keep_fp32(name)}
+    assert 'lstm/cell' in held
+    assert not held & set(layers)
+    assert not any(name.endswith('QuantizeLinear') for name in held)
+
+
+def test_fp32_asks_for_nothing(bundle: Bundle) -> None:
+    request = make_request(bundle, make_recipe(bundle, 'motion', 'fp32', OLD), WEAK)
+    assert not request.half
+    assert not request.int8
+    assert request.keep_fp32 is None
+
+
+class Layer:
+    """A layer as TensorRT 8 gives it; its precision may be set, its type asked."""
+
+    def __init__(self, name: str, kind: str, *dtypes: str) -> None:
+        self.name, self.type, self.num_outputs = name, kind, len(dtypes)
+        self.precision: str | None = None
+        self.types: dict[int, str] = {}
+        self._dtypes = dtypes
+
+    def get_output(self, index: int) -> SimpleNamespace:
+        return SimpleNamespace(dtype=self._dtypes[index])
+
+    def set_output_type(self, index: int, dtype: str) -> None:
+        self.types[index] = dtype
+
+
+def test_only_layers_that_compute_floats_are_held() -> None:
+    layers = [
+        Layer('lstm/cell', 'ELEMENTWISE', 'fp32'),
+        Layer('lstm/split', 'SLICE', 'fp32', 'fp32'),
+        Layer('conv', 'CONVOLUTION', 'fp32'),
+        Layer('lstm/shape', 'SHAPE', 'int32'),
+        Layer('lstm/weight', 'CONSTANT', 'fp32'),
+    ]
+    network = SimpleNamespace(num_layers=len(layers), get_layer=lambda index: layers[index])
+    module = SimpleNamespace(float32='fp32', LayerType=SimpleNamespace(CONSTANT='CONSTANT'))
+    adapter: Any = SimpleNamespace(_trt=module)
+    TensorRT._hold_layers(adapter, network, lambda name: name.startswith('lstm/'))
+    assert [layer.precision for layer in layers] == ['fp32', 'fp32', None, None, None]
+    assert [len(layer.types) for layer in layers] == [1, 2, 0, 0, 0]
