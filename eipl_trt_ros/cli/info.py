@@ -8,6 +8,8 @@ import argparse
 from typing import Any
 
 from eipl_trt_ros.bundle import Bundle, load_bundle
+from eipl_trt_ros.engines.manifest import Manifest
+from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import require
 from eipl_trt_ros.robot import JointSpec
 
@@ -47,6 +49,14 @@ def run(args: argparse.Namespace) -> int:
     for name, entry in bundle.files.items():
         files.add_row(name, f'{entry.bytes:,}', entry.sha256[:16])
     console.print(files)
+    manifests = EngineStore(bundle).manifests()
+    if manifests:
+        engines = rich_table.Table(title='TensorRT engines')
+        for column in ('graph', 'precision', 'built by', 'for', 'bytes', 'layers in int8'):
+            engines.add_column(column, justify='right' if column == 'bytes' else 'left')
+        for manifest in manifests:
+            engines.add_row(*_engine_row(manifest))
+        console.print(engines)
     return 0
 
 
@@ -71,6 +81,20 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
         ('rate', f'{bundle.rate_hz:g} Hz'),
         *((key.replace('_', ' '), value) for key, value in bundle.provenance.items()),
     ]
+
+
+def _engine_row(manifest: Manifest) -> tuple[str, ...]:
+    recipe, report = manifest.recipe, manifest.int8
+    machine = recipe.machine
+    layers = '' if report is None else f'{len(report.layers)} of {report.candidates}'
+    return (
+        recipe.graph,
+        recipe.precision,
+        f'{machine.tensorrt} {machine.version}',
+        'any GPU (built without one)' if machine.gpu is None else str(machine.gpu),
+        f'{manifest.bytes:,}',
+        layers,
+    )
 
 
 def _joint_row(joint: JointSpec) -> tuple[str, str, str, str]:

@@ -202,6 +202,24 @@ def test_a_build_that_is_killed_leaves_nothing_that_would_be_loaded(tmp_path: Pa
     assert len(engines - {'.lock'}) == 2 * 2 * len(GRAPHS)
 
 
+def test_info_lists_the_engines_of_a_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('COLUMNS', '140')
+    write_random_bundle(tmp_path)
+    assert main(['info', str(tmp_path)]) == 0
+    assert 'TensorRT engines' not in capsys.readouterr().out
+    assert main(['build', str(tmp_path), '--precision', 'fp16']) == 0
+    capsys.readouterr()
+    assert main(['info', str(tmp_path)]) == 0
+    out = capsys.readouterr().out.partition('TensorRT engines')[2]
+    machine = this_machine()
+    for graph in ('motion', 'image'):
+        (row,) = (line for line in out.splitlines() if f' {graph} ' in line)
+        assert ' fp16 ' in row
+        assert f'{machine.tensorrt} {machine.version}' in row
+
+
 def test_a_bundle_without_graphs_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
