@@ -39,6 +39,7 @@ setup(
     entry_points={
         'console_scripts': [
             'eipl_trt = eipl_trt_ros.cli:main',
+            'power_node = eipl_trt_ros.nodes.power_node:main',
             'predictor_node = eipl_trt_ros.nodes.predictor_node:main',
             'replay_node = eipl_trt_ros.nodes.replay_node:main',
         ],

@@ -66,7 +66,8 @@ class LiveMeter:
         self._history = History()
         self._ledgers = {name: FrameLedger() for name in predictors}
         self._waiting: deque[tuple[str, FrameSpan]] = deque()
-        self._settled_ns: int | None = None
+        self._first_ns: int | None = None
+        self._mode_changed_ns: int | None = None
         self.frames: Counter[str] = Counter()
         """How many frames were heard of, by predictor."""
         self.without_energy: Counter[str] = Counter()
@@ -87,8 +88,8 @@ class LiveMeter:
         if abs(now_ns - span.finished_ns) > _OTHER_CLOCK_NS:
             self.without_energy['its times are on another clock: another host, or a bag'] += 1
             return
-        if self._settled_ns is None:
-            self._settled_ns = span.started_ns + self._warm_up_ns
+        if self._first_ns is None or span.started_ns < self._first_ns:
+            self._first_ns = span.started_ns
         self._ledgers[predictor].add(span)
         self._waiting.append((predictor, span))
         if len(self._waiting) > _WAITING:
@@ -109,7 +110,7 @@ class LiveMeter:
         """
         before = self._history.newest
         if before is not None and before.power_mode != sample.power_mode:
-            self._settled_ns = sample.stamp_ns + self._warm_up_ns
+            self._mode_changed_ns = sample.stamp_ns
         self._history.add(sample)
         gap_ns = LONGEST_GAP * interval_s * 1e9
         self._measure_window(sample, gap_ns)
@@ -123,8 +124,9 @@ class LiveMeter:
 
     def _measure_window(self, sample: PowerSample, gap_ns: float) -> None:
         begin_ns = sample.stamp_ns - self._window_ns
-        if self._settled_ns is not None:
-            begin_ns = max(begin_ns, self._settled_ns)
+        for event_ns in (self._first_ns, self._mode_changed_ns):
+            if event_ns is not None:
+                begin_ns = max(begin_ns, event_ns + self._warm_up_ns)
         begin_ns = max(begin_ns, unbroken_since(self._history.trace(), gap_ns))
         self.window = None
         if begin_ns >= sample.stamp_ns:

@@ -1,0 +1,353 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The power node over real topics: a known power in, the expected millijoules out."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import make_pictures
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.parameter import Parameter
+from ros_world import PATIENCE, until
+from std_msgs.msg import Int64MultiArray
+from std_srvs.srv import Trigger
+
+from eipl_trt_ros.energy.sources import find_sensors
+from eipl_trt_ros.errors import EnergyError
+from eipl_trt_ros.nodes.conversion import nanoseconds
+from eipl_trt_ros.nodes.frame_timing import FIELDS, FrameTiming, encode
+from eipl_trt_ros.nodes.power_node import PowerNode
+
+MS = 1_000_000
+STAMP = 1_700_000_000 * 10**9
+
+
+def record(
+    path: Path, power: Callable[[float], float], seconds: float = 60.0, interval: float = 0.05
+) -> str:
+    times = np.arange(0, seconds, interval)
+    rows = [f'{t:.6f},{power(t):.6f},{0.25 * power(t):.6f},48.5' for t in times]
+    header = 'time_s,total_mw,rail:SOC,temperature:tj'
+    path.write_text('\n'.join([header, *rows]) + '\n')
+    return str(path)
+
+
+def timing(number: int, started: int, busy: int, computed: int) -> FrameTiming:
+    values = dict.fromkeys(FIELDS, 0)
+    values |= {'stamp': STAMP + number, 'frame': number, 'received': started - MS}
+    values |= {'started': started, 'commanded': started + busy // 2, 'finished': started + busy}
+    values |= {'infer': computed // 2, 'image_infer': computed - computed // 2}
+    return FrameTiming(**values)
+
+
+class Board:
+    """A power node, the frame timing of predictors, and what the node publishes."""
+
+    def __init__(self, world: Any, recording: str, **settings: Any) -> None:
+        defaults = {'source': 'recorded', 'recording': recording, 'warm_up': 0.0}
+        defaults |= {'interval': 0.05}
+        self.node = world.add(PowerNode(**world.settings(**defaults | settings)))
+        self._world = world
+        self.robot = world.robot()
+        prefix = f'{world.namespace}/power'
+        self.energies = self.robot.listen(DiagnosticArray, f'{prefix}/frame_energy')
+        self._diagnostics = self.robot.listen(DiagnosticArray, '/diagnostics')
+        self._publishers: dict[str, Any] = {}
+
+    def run_frame(
+        self, number: int, *, busy: int, computed: int, predictor: str = 'predictor', ago: int = 0
+    ) -> FrameTiming:
+        """Tell of a frame that has just been finished."""
+        frame = timing(number, time.monotonic_ns() - ago - busy, busy, computed)
+        self.publisher(predictor).publish(encode(frame))
+        return frame
+
+    def publisher(self, predictor: str = 'predictor') -> Any:
+        if predictor not in self._publishers:
+            made = self.robot.create_publisher(Int64MultiArray, f'{predictor}/frame_timing', 100)
+            until(made.get_subscription_count, 'the power node')
+            self._publishers[predictor] = made
+        return self._publishers[predictor]
+
+    def energy(self) -> tuple[DiagnosticArray, dict[str, str]]:
+        message = self.energies.get(timeout=PATIENCE)
+        return message, values_of(message.status[0])
+
+    def summary(self, wanted: Callable[[DiagnosticStatus], bool]) -> DiagnosticStatus:
+        """Return the next summary that is as wanted."""
+        deadline = time.monotonic() + PATIENCE
+        last = None
+        while time.monotonic() < deadline:
+            (last,) = self._diagnostics.get(timeout=PATIENCE).status
+            if last.name.startswith(self._world.namespace[1:]) and wanted(last):
+                return last
+        pytest.fail(f'the last summary was {last}')
+
+    def call(self, service: str) -> Trigger.Response:
+        client = self.robot.create_client(Trigger, f'power/{service}')
+        assert client.wait_for_service(PATIENCE)
+        future = client.call_async(Trigger.Request())
+        until(future.done, service)
+        return future.result()
+
+
+def values_of(status: DiagnosticStatus) -> dict[str, str]:
+    return {entry.key: entry.value for entry in status.values}
+
+
+def test_frames_at_a_constant_power_cost_what_they_must(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0))
+    board.publisher()
+    time.sleep(0.1)
+    for number in range(5):
+        time.sleep(0.03)
+        frame = board.run_frame(number, busy=20 * MS, computed=15 * MS)
+        message, values = board.energy()
+        assert nanoseconds(message.header.stamp) == frame.stamp
+        assert values['frame'] == str(number)
+        assert float(values['energy of this frame (mJ)']) == pytest.approx(8_000 * 0.020)
+        assert float(values['uncertainty of this frame (mJ)']) == 0
+        assert float(values['energy per frame, paper (mJ)']) == pytest.approx(8_000 * 0.015)
+        window = float(values['window (s)'])
+        per_frame = float(values['energy per frame, integrated (mJ)'])
+        assert per_frame == pytest.approx(8_000 * window / (number + 1), rel=0.05)
+        assert float(values['frames per joule']) == pytest.approx(1_000 / per_frame, rel=0.01)
+        assert float(values['mean power (mW)']) == 8_000
+        assert float(values['power of SOC (mW)']) == 2_000
+        assert float(values['temperature of tj (C)']) == 48.5
+    assert float(values['sampling interval (s)']) == pytest.approx(0.05, abs=1e-3)
+    (status,) = message.status
+    assert status.level == DiagnosticStatus.OK
+    assert status.name == f'{world.namespace[1:]}/predictor: frame energy'
+    assert 'mJ per frame as in the paper' in status.message
+
+
+def test_a_frame_on_a_ramp_costs_its_own_part_of_it(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda t: 4_000.0 + 2_000.0 * t))
+    board.publisher()
+    time.sleep(0.3)
+    frame = board.run_frame(0, busy=100 * MS, computed=80 * MS)
+    _, values = board.energy()
+    begin_ns = board.node._source._begin_ns
+    t0, t1 = ((edge - begin_ns) / 1e9 for edge in (frame.started, frame.finished))
+    exact = 4_000 * (t1 - t0) + 1_000 * (t1**2 - t0**2)
+    assert float(values['energy of this frame (mJ)']) == pytest.approx(exact, rel=1e-4)
+
+
+def test_a_measurement_is_written_as_it_was(world, tmp_path):
+    path = tmp_path / 'energy.json'
+    ramp = record(tmp_path / 'power.csv', lambda t: 4_000.0 + 2_000.0 * t)
+    board = Board(world, ramp, result_file=str(path), warm_up=0.3, idle_power=3.0)
+    board.publisher()
+    time.sleep(0.2)
+    assert board.call('start_measurement').success
+    assert 'runs already' in board.call('start_measurement').message
+    time.sleep(0.1)
+    frames = []
+    for number in range(60):
+        frames.append(board.run_frame(number, busy=10 * MS, computed=8 * MS))
+        time.sleep(0.01)
+    newest = lambda: board.node._live.newest.stamp_ns  # noqa: E731
+    until(lambda: newest() > frames[-1].finished, 'power after the last frame')
+    until(lambda: board.node._live.frames.total() == 60, 'all frames')
+    stopped = board.call('stop_measurement')
+    assert stopped.success, stopped.message
+    assert str(path) in stopped.message
+    result = json.loads(path.read_text())
+    begin_ns = board.node._source._begin_ns
+    t0 = (frames[0].started - begin_ns) / 1e9 + 0.3
+    t1 = (frames[-1].finished - begin_ns) / 1e9
+    exact = 4_000 * (t1 - t0) + 1_000 * (t1**2 - t0**2)
+    assert result['window']['energy_mj'] == pytest.approx(exact, rel=1e-6)
+    (of_one,) = result['predictors'].values()
+    inside = sum(frame.finished > frames[0].started + 300 * MS for frame in frames)
+    assert of_one['frames'] == inside
+    assert of_one['integrated_energy_per_frame_mj'] == pytest.approx(exact / inside, rel=1e-6)
+    paper = of_one['paper']
+    assert paper['mean_power_mw'] == pytest.approx(4_000 + 1_000 * (t0 + t1), rel=0.1)
+    assert paper['total_energy_mj'] == pytest.approx(paper['mean_power_mw'] * (t1 - t0))
+    assert paper['energy_per_frame_mj'] == pytest.approx(paper['mean_power_mw'] * 0.008)
+    assert result['idle']['energy_mj'] == pytest.approx(3_000 * (t1 - t0))
+
+
+def test_predictors_on_one_board_share_its_power_by_busy_time(world, tmp_path):
+    topics = 'left/frame_timing, right/frame_timing'
+    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    board = Board(world, csv, timing_topics=topics)
+    for name in ('left', 'right'):
+        board.publisher(name)
+    time.sleep(0.2)
+    board.run_frame(0, busy=30 * MS, computed=30 * MS, predictor='left', ago=20 * MS)
+    board.run_frame(0, busy=10 * MS, computed=10 * MS, predictor='right')
+    names = [
+        f'{world.namespace}/{name}: share of the board by busy time' for name in ('left', 'right')
+    ]
+
+    def both(status: DiagnosticStatus) -> bool:
+        return set(names) <= set(values_of(status))
+
+    values = values_of(board.summary(both))
+    assert [values[name] for name in names] == ['0.7500', '0.2500']
+    assert float(values[f'{world.namespace}/left: energy per frame, paper (mJ)']) == 240
+    assert board.energies.qsize() == 2
+
+
+def test_the_real_predictor_is_heard(world, tmp_path, random_bundle):
+    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0))
+    world.predictor(random_bundle())
+    board.robot.meet()
+    until(lambda: board.robot.count_subscribers(f'{world.namespace}/predictor/frame_timing'))
+    picture = make_pictures(1, 128, 128)[0]
+    for index in range(20):
+        stamp = STAMP + index * 100 * MS
+        board.robot.send_joints(stamp, random_bundle().joint_names, [0.0] * 8)
+        board.robot.send_picture(stamp, picture)
+        time.sleep(0.02)
+        if not board.energies.empty():
+            break
+    message, values = board.energy()
+    assert (nanoseconds(message.header.stamp) - STAMP) % (100 * MS) == 0
+    busy = float(values['time in work (ms)'])
+    assert busy > float(values['steps 1 to 5 (ms)']) > 0
+    assert float(values['energy of this frame (mJ)']) == pytest.approx(8 * busy, rel=1e-3)
+
+
+def test_a_source_that_ends_is_an_error_and_the_node_stays_up(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0, seconds=0.5))
+    board.publisher()
+    status = board.summary(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert status.message == 'the recording power.csv has ended; start again'
+    board.run_frame(0, busy=10 * MS, computed=10 * MS)
+    board.summary(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert board.energies.empty()
+
+
+def test_a_source_that_falls_silent_is_stale(world, tmp_path):
+    path = tmp_path / 'power.csv'
+    path.write_text('time_s,total_mw\n0,5000\n0.05,5000\n0.1,5000\n600,5000\n')
+    board = Board(world, str(path))
+    status = board.summary(lambda status: status.level == DiagnosticStatus.STALE)
+    assert status.message.startswith('no power for ')
+
+
+@pytest.mark.parametrize(
+    ('power', 'reason'),
+    [(0.0, '0 mW'), (-7_000.0, '-7000 mW'), (65_535e3, 'more than the plausible 200 W')],
+)
+def test_nonsense_gives_no_energy_and_says_why(world, tmp_path, power, reason):
+    csv = record(tmp_path / 'power.csv', lambda _: power)
+    board = Board(world, csv, maximum_power=200.0)
+    board.publisher()
+    board.run_frame(0, busy=10 * MS, computed=10 * MS)
+    status = board.summary(lambda status: status.level == DiagnosticStatus.ERROR)
+    assert reason in status.message
+    assert 'check the sensor' in status.message
+    assert 'mean power (mW)' not in values_of(status)
+    assert board.energies.empty()
+
+
+def test_a_sample_of_nonsense_among_good_ones_is_a_warning(world, tmp_path):
+    board = Board(
+        world, record(tmp_path / 'power.csv', lambda t: 0.0 if t % 1 > 0.92 else 8_000.0)
+    )
+    status = board.summary(lambda status: status.level == DiagnosticStatus.WARN)
+    assert 'samples refused: the total is 0 mW' in status.message
+    assert 'samples refused: zero' in values_of(status)
+
+
+@pytest.mark.skipif(bool(find_sensors(Path('/'))), reason='this machine has such a sensor')
+def test_a_machine_without_the_source_is_an_error_with_its_remedy(world):
+    board = Board(world, '', source='ina3221')
+    status = board.summary(lambda _: True)
+    assert status.level == DiagnosticStatus.ERROR
+    assert 'no INA3221 power sensor; on a Jetson' in status.message
+
+
+def test_a_message_that_is_no_frame_timing_is_a_warning(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0))
+    board.publisher().publish(Int64MultiArray())
+    status = board.summary(lambda status: status.level == DiagnosticStatus.WARN)
+    assert 'no frame timing of this version' in status.message
+
+
+def test_what_a_measurement_lacks_is_said(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0))
+    response = board.call('start_measurement')
+    assert not response.success
+    assert "'result_file' is ''" in response.message
+    given = Parameter('result_file', value=str(tmp_path / 'energy.json'))
+    assert world.run(lambda: board.node.set_parameters([given]))[0].successful
+    assert 'no measurement runs' in board.call('stop_measurement').message
+    assert board.call('start_measurement').success
+    board.publisher()
+    response = board.call('stop_measurement')
+    assert not response.success
+    assert 'expected at least 2' in response.message
+    assert not (tmp_path / 'energy.json').exists()
+
+
+def test_a_measurement_that_nobody_stops_ends_by_itself(world, tmp_path):
+    path = tmp_path / 'energy.json'
+    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    board = Board(world, csv, result_file=str(path), longest_measurement=1.0)
+    assert board.call('start_measurement').success
+    until(path.exists, 'the file')
+    assert json.loads(path.read_text())['window']['mean_power_mw'] == 8_000
+
+
+def test_parameters_that_make_no_sense_are_refused(world):
+    with pytest.raises(EnergyError, match='recording'):
+        PowerNode(**world.settings(source='recorded'))
+    with pytest.raises(InvalidParameterValueException, match='expected one of auto, jtop'):
+        PowerNode(**world.settings(source='moon'))
+    with pytest.raises(InvalidParameterValueException, match='out of range'):
+        PowerNode(**world.settings(interval=0.0))
+
+
+def test_every_field_of_the_settings_is_a_described_parameter(world, tmp_path):
+    node = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0)).node
+    for field in dataclasses.fields(node._settings):
+        assert len(node.describe_parameter(field.name).description) > 10
+
+
+def test_it_runs_as_a_process_and_leaves_quietly(world, tmp_path):
+    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.power_node', '--ros-args']
+    command += ['-p', 'source:=recorded', '-p', f'recording:={csv}']
+    command += ['-r', f'__ns:={world.namespace}']
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            inbox: queue.Queue[Any] = world.robot().listen(DiagnosticArray, '/diagnostics')
+            inbox.get(timeout=PATIENCE)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    assert 'Traceback' not in errors
+
+
+@pytest.mark.skipif(importlib.util.find_spec('jtop') is not None, reason='jtop is installed')
+def test_a_source_whose_package_is_missing_ends_the_process_with_one_line():
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.power_node', '--ros-args']
+    command += ['-p', 'source:=jtop']
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert 'sudo pip3 install jetson-stats' in done.stderr
+    assert 'Traceback' not in done.stderr
