@@ -27,7 +27,7 @@ import pytest
 VERSIONS = ('4.2.12', '4.3.2', '7.2.2')
 PATIENCE = 30.0  # seconds; only waited for in a failure
 _HERE = Path(__file__).parent
-_ROOT = _HERE.parents[1]
+_ROOT = _HERE.parent
 _CACHE = Path(sys.prefix) / 'share' / 'eipl_trt_ros-tests'
 _KEY = 'from jtop.core.common import get_key; print(get_key())'
 
