@@ -19,7 +19,6 @@ from eipl_trt_ros.engines.probe import int8_operators
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
 from eipl_trt_ros.errors import EngineError
-from eipl_trt_ros.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def build_engines(
 
     """
     if 'int8' in precisions and options.int8 is None:
-        options = replace(options, int8=Int8Options(()))  # which says what is missing
+        Int8Options(())  # which says what is missing, before anything is built
     tensorrt = find_tensorrt()
     builder = _Builder(bundle, options, tensorrt, progress or (lambda _: None))
     with builder.store.writing():
@@ -114,8 +113,8 @@ class _Builder:
 
     @cached_property
     def _calibration(self) -> Calibration:
-        assert self._options.int8 is not None  # noqa: S101 - checked by build_engines
-        return Calibration(self._bundle, self._options.int8, self._tell)
+        options = self._options.int8 or Int8Options(())
+        return Calibration(self._bundle, options, self._tell)
 
     def engine(self, graph: str, precision: str) -> BuiltEngine:
         """Build an engine unless it is there."""
@@ -138,8 +137,7 @@ class _Builder:
         if recipe.precision == 'int8':
             quantized = self._calibration.quantize(recipe.graph)
         self._tell(f'building {recipe.graph} {recipe.precision}')
-        timings = self.store.timing_cache(recipe.machine)
-        known = timings.read_bytes() if timings.is_file() else b''
+        known = self.store.timing_cache(recipe.machine)
         request = make_request(self._bundle, recipe, self._tensorrt, quantized)
         request = replace(request, workspace_mib=self._options.workspace_mib, timing_cache=known)
         try:
@@ -149,8 +147,7 @@ class _Builder:
                 raise
             raise self._int8_failure(error) from None
         if result.timing_cache not in (b'', known):
-            with atomic_write(timings) as file:
-                file.write(result.timing_cache)
+            self.store.keep_timing_cache(recipe.machine, result.timing_cache)
         command = rebuild_command(
             self._bundle.path, recipe.graph, recipe.precision, *self._options.words(recipe)
         )

@@ -57,7 +57,7 @@ class Magnitudes:
         while highest > self.limit:  # two bins become one, and the upper half is free
             self.counts = np.pad(self.counts.reshape(-1, 2).sum(axis=1), (0, BINS // 2))
             self.limit *= 2
-        bins = np.minimum((magnitudes * (BINS / self.limit)).astype(np.int64), BINS - 1)
+        bins = np.minimum((magnitudes / self.limit * BINS).astype(np.int64), BINS - 1)
         self.counts += np.bincount(bins, minlength=BINS)
 
     def threshold(self, method: Method) -> float:

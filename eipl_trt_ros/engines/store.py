@@ -203,8 +203,28 @@ class EngineStore:
             raise EngineError(msg) from None
         return manifest
 
-    def timing_cache(self, machine: Machine) -> Path:
-        """Tell where the timings of kernels are kept for a machine."""
+    def timing_cache(self, machine: Machine) -> bytes:
+        """Return what earlier builds learnt of kernels on a machine; empty at first."""
+        path = self._timing_path(machine)
+        return path.read_bytes() if path.is_file() else b''
+
+    def keep_timing_cache(self, machine: Machine, timings: bytes) -> None:
+        """
+        Keep what was learnt of kernels for the next build.
+
+        Raises:
+            EngineError: it cannot be written.
+
+        """
+        path = self._timing_path(machine)
+        try:
+            with atomic_write(path) as file:
+                file.write(timings)
+        except OSError as error:
+            msg = f'{path} cannot be written: {error.strerror}'
+            raise EngineError(msg) from None
+
+    def _timing_path(self, machine: Machine) -> Path:
         words = f'{machine.tensorrt} {machine.version} {machine.gpu}'
         return self.path / f'{hashlib.sha256(words.encode()).hexdigest()[:16]}.timing'
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -164,6 +165,29 @@ def test_a_new_engine_takes_the_place_of_the_one_it_replaces(bundle: Bundle) -> 
         f'motion-fp16-{recipe.key}.{ending}' for ending in ('json', 'plan')
     }
     assert EngineStore(bundle).load('motion', 'fp32', ORIN)[1] == PLAN
+
+
+def test_timings_are_kept_for_the_machine_that_took_them(bundle: Bundle) -> None:
+    store = EngineStore(bundle)
+    with store.writing():
+        store.keep_timing_cache(ORIN, b'learnt')
+    with store.writing():  # which clears away what belongs to no engine
+        assert store.timing_cache(ORIN) == b'learnt'
+    assert store.timing_cache(DESK) == b''
+
+
+def test_a_plan_that_does_not_fit_on_the_disk_is_named_and_leaves_nothing(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(EngineError, match=r'\.plan cannot be written: No space left'):
+        save(bundle)
+    with pytest.raises(EngineError, match=r'\.timing cannot be written: No space left'):
+        EngineStore(bundle).keep_timing_cache(ORIN, b'learnt')
+    assert files(bundle) == set()
 
 
 def test_two_builds_do_not_write_at_once(bundle: Bundle) -> None:
