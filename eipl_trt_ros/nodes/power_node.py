@@ -10,6 +10,7 @@ may load, changes settings of its process.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -37,6 +38,7 @@ from eipl_trt_ros.energy.sources import make_source
 from eipl_trt_ros.errors import EiplTrtError, EnergyError, InputError
 from eipl_trt_ros.nodes.conversion import set_stamp
 from eipl_trt_ros.nodes.frame_timing import FrameTiming, decode
+from eipl_trt_ros.nodes.managed import RosLogHandler
 from eipl_trt_ros.nodes.parameters import declare, wrong_choice
 from eipl_trt_ros.nodes.power_report import PowerDiagnostics, frame_status
 from eipl_trt_ros.nodes.power_settings import SETTINGS, read_power_settings
@@ -45,6 +47,8 @@ from eipl_trt_ros.nodes.process import run_node, spin
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
 _FRAMES = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 _SUFFIX = '/frame_timing'
+_BURST = 1000  # all frames between two power samples are published at once
+_CORE_LOG = logging.getLogger('eipl_trt_ros')
 
 
 def frame_span(timing: FrameTiming) -> FrameSpan:
@@ -82,6 +86,7 @@ class PowerNode(Node):
         super().__init__(name, **settings)
         self.add_on_set_parameters_callback(self._check_parameters)
         declare(self, SETTINGS)
+        self._log_handler = RosLogHandler(self.get_logger())
         self._settings = read_power_settings(self)
         self._source = make_source(
             self._settings.source,
@@ -95,7 +100,7 @@ class PowerNode(Node):
         self._refused_before: Counter[str] = Counter()
         self._unread = ''
         self._unread_count = 0
-        self._frame_energy = self.create_publisher(DiagnosticArray, '~/frame_energy', 100)
+        self._frame_energy = self.create_publisher(DiagnosticArray, '~/frame_energy', _BURST)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._predictors = self._subscribe()
         self._live = LiveMeter(
@@ -114,6 +119,7 @@ class PowerNode(Node):
             take=self._take_sample,
         )
         self._sampler.start()
+        _CORE_LOG.addHandler(self._log_handler)
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         reason = wrong_choice(SETTINGS, parameters)
@@ -235,6 +241,7 @@ class PowerNode(Node):
 
     def destroy_node(self) -> None:
         """Stop sampling and destroy the node."""
+        _CORE_LOG.removeHandler(self._log_handler)
         self._sampler.close()
         super().destroy_node()
 

@@ -179,7 +179,7 @@ class JtopSource:
         while session.is_alive():
             if self._stop.wait(_LOOK):
                 return
-            if session.interval_s is not None:
+            if session.interval_s not in (None, self._info.interval_s):
                 self._info = replace(self._info, interval_s=session.interval_s)
             patience = max(_SILENT_INTERVALS * self._info.interval_s, _PATIENCE)
             if time.monotonic() - self._heard > patience:
