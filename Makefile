@@ -47,8 +47,12 @@ $(VENV)/.base: $(VENV)/bin/python requirements/base.txt requirements/constraints
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.base requirements/test.txt requirements/export.txt requirements/sim.txt \
-    requirements/sim-robot.txt
+# Other versions of TensorRT go into folders of their own, where only the tests look for them.
+$(VENV)/.test: $(VENV)/.base $(wildcard requirements/*.txt)
 	$(BIN)/python -m pip install --quiet -r requirements/test.txt -r requirements/sim.txt
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/sim-robot.txt
+	for version in rtx-1.7 10.16 11.4; do \
+	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/tensorrt/$$version \
+	    -r requirements/tensorrt-$$version.txt || exit 1; \
+	done
 	@touch $@
