@@ -77,6 +77,19 @@ def test_without_an_input_rail_the_rails_of_all_sensors_are_added_up_and_said_to
     assert source.info.total == 'sum of the rails'
 
 
+def test_temperatures_come_along_and_zones_that_are_off_do_not(tmp_path):
+    orin_nano(tmp_path)
+    for number, (name, text) in enumerate([('cpu-thermal', '48500\n'), ('gpu-thermal', '')]):
+        zone = tmp_path / f'sys/class/thermal/thermal_zone{number}'
+        zone.mkdir(parents=True)
+        (zone / 'type').write_text(f'{name}\n')
+        (zone / 'temp').write_text(text)
+    source = Ina3221Source(0.1, tmp_path)
+    source.open()
+    (sample,) = source.read()
+    assert sample.temperatures_c == {'cpu': 48.5}
+
+
 @pytest.mark.parametrize('broken', ['missing', 'garbage'])
 def test_a_sensor_that_breaks_gives_no_sample_and_is_found_again(tmp_path, broken):
     hwmon = orin_nano(tmp_path)

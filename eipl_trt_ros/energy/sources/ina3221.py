@@ -32,6 +32,7 @@ _REMEDY = (
     'on a Jetson with JetPack 5 or 6: load the driver (sudo modprobe ina3221), and in a container '
     'mount /sys'
 )
+_TEMPERATURE_PERIOD_NS = 1_000_000_000  # they are slow, and many files
 _SETTINGS = ('samples', 'update_interval')
 
 
@@ -76,6 +77,16 @@ def find_channels(sensor: Path) -> list[Channel]:
     return channels
 
 
+def read_temperatures(root: Path) -> dict[str, float]:
+    """Return the temperatures of all zones that are on, in degrees Celsius."""
+    temperatures = {}
+    for zone in sorted((root / 'sys/class/thermal').glob('thermal_zone*')):
+        name, text = _text(zone / 'type'), _text(zone / 'temp')
+        if name and text.lstrip('-').isdigit():
+            temperatures[name.removesuffix('-thermal')] = int(text) / 1000.0
+    return temperatures
+
+
 class Ina3221Source:
     """
     Reads the sensors whenever it is asked.
@@ -94,6 +105,8 @@ class Ina3221Source:
         self._backoff = backoff or Backoff()
         self._channels: list[Channel] = []
         self._retry_ns = 0
+        self._temperatures: dict[str, float] = {}
+        self._temperatures_ns = 0
         total, scope = scope_of_board(INPUT_RAILS[0])
         self._info = SourceInfo('ina3221', '', total, scope, interval_s, MAXIMUM_W)
         self._status = SourceStatus(SourceState.WAITING, 'not opened')
@@ -146,7 +159,12 @@ class Ina3221Source:
             return []
         self._backoff.reset()
         total = powers.pop(self._info.total, None)
-        return [PowerSample(stamp_ns, sum(powers.values()) if total is None else total, powers)]
+        if total is None:
+            total = sum(powers.values())
+        if stamp_ns - self._temperatures_ns > _TEMPERATURE_PERIOD_NS:
+            self._temperatures = read_temperatures(self._root)
+            self._temperatures_ns = stamp_ns
+        return [PowerSample(stamp_ns, total, powers, temperatures_c=self._temperatures)]
 
     def _fail(self, reason: str) -> None:
         self._retry_ns = time.monotonic_ns() + round(self._backoff.next() * 1e9)
