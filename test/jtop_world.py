@@ -9,10 +9,10 @@ nothing of it is imported into the tests' process or copied from it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,8 +53,10 @@ def install(version: str) -> Path:
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1:]
         pytest.skip(f'jetson-stats {version} cannot be installed: {reason}')
-    with contextlib.suppress(OSError):  # another process of the tests was faster
+    try:
         unfinished.rename(folder)
+    except OSError:  # another process of the tests was faster
+        shutil.rmtree(unfinished)
     return folder
 
 
