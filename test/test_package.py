@@ -48,7 +48,7 @@ def test_colcon_build_installs_executables_launch_files_settings_and_samples(
     colcon(workspace, 'build')
     prefix = workspace / 'install' / 'eipl_trt_ros'
     executables = {path.name for path in (prefix / 'lib' / 'eipl_trt_ros').iterdir()}
-    assert {'eipl_trt', 'predictor_node', 'replay_node'} <= executables
+    assert {'eipl_trt', 'power_node', 'predictor_node', 'replay_node'} <= executables
     share = prefix / 'share' / 'eipl_trt_ros'
     for folder, pattern in [('launch', '*.launch.py'), ('config', '*.yaml')]:
         shipped = {path.name for path in (ROOT / folder).rglob(pattern)}
@@ -71,6 +71,8 @@ def test_each_room_imports_only_what_belongs_there() -> None:
     rooms = {
         'torch': ('models', 'export', 'training', 'backends/torch.py'),
         'mujoco': ('sim',),
+        'jtop': ('energy/sources',),
+        'pynvml': ('energy/sources',),
         'rclpy': ('nodes',),
         'sensor_msgs': ('nodes',),
         'tensorrt': ('engines', 'backends/tensorrt.py'),
