@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eipl_trt_ros.benchmark.cases import CASES, Case
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import MissingPackageError
+from eipl_trt_ros.progress import Progress, untold
 
 _WARM_UP = 20
 _PICTURES = 50
@@ -81,6 +82,7 @@ def measure(
     *,
     frames: int,
     warm_up: int,
+    progress: Progress = untold,
 ) -> Mapping[str, Timing]:
     """
     Time the cases, one frame of each in turn, so that all meet the same state of the machine.
@@ -91,6 +93,7 @@ def measure(
         joints: (P, D).
         frames: how many frames of each case are timed.
         warm_up: how many are run before.
+        progress: told the share of the frames that are done, between two frames.
 
     Returns:
         The timing of each case by its name, in the same order.
@@ -100,6 +103,7 @@ def measure(
     overheads = np.full((len(cases), frames), np.nan)
     for index in range(-warm_up, frames):
         place = index % len(pictures)
+        progress((index + warm_up) / (frames + warm_up))
         for turn in range(len(cases)):
             number = (turn + index) % len(cases)  # each case comes first, second, ... in turn
             case = cases[number]
@@ -125,7 +129,7 @@ def _describe(taken: NDArray[np.float64], overhead: NDArray[np.float64], first: 
 
 
 def time_bundle(
-    bundle: Bundle, *, frames: int, threads: int
+    bundle: Bundle, *, frames: int, threads: int, progress: Progress = untold
 ) -> tuple[Mapping[str, Timing], tuple[str, ...]]:
     """
     Time every case that can run here.
@@ -134,6 +138,7 @@ def time_bundle(
         bundle: the model.
         frames: how many frames of each case are timed.
         threads: CPU threads for one inference.
+        progress: told the share of the frames that are done, between two frames.
 
     Returns:
         The timings by case, and for each case whose package is not installed a line that says so.
@@ -153,5 +158,7 @@ def time_bundle(
                 cases.append(stack.enter_context(closing(make(name, bundle, threads))))
             except MissingPackageError as error:
                 missing.append(f'{name}: {error}')
-        timings = measure(cases, pictures, joints, frames=frames, warm_up=_WARM_UP)
+        timings = measure(
+            cases, pictures, joints, frames=frames, warm_up=_WARM_UP, progress=progress
+        )
     return timings, tuple(missing)

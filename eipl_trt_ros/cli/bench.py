@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.errors import require
 
 _EXAMPLES = """examples:
@@ -68,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     bundles = [load_bundle(path) for path in args.bundles]
     found: dict[str, dict[str, Any]] = {}
     for bundle in bundles:
-        timings, missing = time_bundle(bundle, frames=args.frames, threads=args.threads)
+        with progress_bar(f'{bundle.name}: timing') as progress:
+            timings, missing = time_bundle(
+                bundle, frames=args.frames, threads=args.threads, progress=progress
+            )
         for note in missing:
             console.print(f'left out: {note}', style='yellow', markup=False)
         console.print(table_of(bundle.name, timings))

@@ -7,12 +7,12 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.errors import require
 
 _log = logging.getLogger(__name__)
@@ -102,14 +102,14 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     results = []
     for bundle in bundles:
-        print(f'{bundle.name}: offline pass', file=sys.stderr, flush=True)
-        passed = run_offline(bundle, args.bag, settings)
+        with progress_bar(f'{bundle.name}: offline pass') as progress:
+            passed = run_offline(bundle, args.bag, settings, progress)
         live = None
         if args.live:
             from eipl_trt_ros.nodes.live_run import run_live  # noqa: PLC0415
 
-            print(f'{bundle.name}: playing to the node', file=sys.stderr, flush=True)
-            live = run_live(bundle, args.bag, passed, settings)
+            with progress_bar(f'{bundle.name}: playing to the node') as progress:
+                live = run_live(bundle, args.bag, passed, settings, progress)
         results.append(make_result(passed, live))
     _write(args, results, [figures_of(result) for result in results])
     return 0

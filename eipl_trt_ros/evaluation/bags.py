@@ -138,6 +138,11 @@ class Bag(Closing):
         """Seconds from the first message of the recording to the last."""
         return max(0, self._reader.duration - 1) / 1e9
 
+    @property
+    def image_count(self) -> int:
+        """How many images were recorded on the image topic."""
+        return next(topic.count for topic in self.topics if topic.name == self.image_topic)
+
     def events(self) -> Iterator[JointsEvent | ImageEvent]:
         """
         Yield what was recorded on the two topics, in the order of the log.

@@ -25,6 +25,7 @@ from eipl_trt_ros.evaluation.bags import Bag, ImageEvent, JointsEvent
 from eipl_trt_ros.evaluation.metrics import grey_levels, neighbours
 from eipl_trt_ros.evaluation.strip import Strip
 from eipl_trt_ros.predictor import Predictor, open_predictor
+from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.sync import DropCause, Synchronizer
 
 
@@ -165,7 +166,9 @@ def digest_of(image: NDArray[np.uint8]) -> str:
     return hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest()
 
 
-def run_offline(bundle: Bundle, bag_path: Path, settings: PassSettings) -> Pass:
+def run_offline(
+    bundle: Bundle, bag_path: Path, settings: PassSettings, progress: Progress = untold
+) -> Pass:
     """
     Run a bundle over a recording.
 
@@ -173,6 +176,7 @@ def run_offline(bundle: Bundle, bag_path: Path, settings: PassSettings) -> Pass:
         bundle: the model.
         bag_path: the recording.
         settings: how to read and run.
+        progress: told the share of the images that are done.
 
     Returns:
         All that the pass gave.
@@ -194,10 +198,10 @@ def run_offline(bundle: Bundle, bag_path: Path, settings: PassSettings) -> Pass:
             joint_topic=settings.joint_topic,
         ) as bag,
     ):
-        return _run(bag, predictor, settings)
+        return _run(bag, predictor, settings, progress)
 
 
-def _run(bag: Bag, predictor: Predictor, settings: PassSettings) -> Pass:
+def _run(bag: Bag, predictor: Predictor, settings: PassSettings, progress: Progress) -> Pass:
     bundle = predictor.bundle
     synchronizer = Synchronizer(bundle.joints, rate_hz=bundle.rate_hz, slop=settings.slop)
     recorder = _Recorder(bundle.rate_hz)
@@ -207,6 +211,7 @@ def _run(bag: Bag, predictor: Predictor, settings: PassSettings) -> Pass:
             synchronizer.add_joints(event.stamp_ns, event.names, event.positions.tolist())
             continue
         images += 1
+        progress(images / bag.image_count)
         offer = synchronizer.offer(event.stamp_ns)
         if offer.reset:
             predictor.reset()

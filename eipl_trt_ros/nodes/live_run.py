@@ -14,7 +14,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import rclpy
@@ -31,6 +31,7 @@ from eipl_trt_ros.evaluation.live import LiveRun
 from eipl_trt_ros.evaluation.offline import Pass, PassSettings
 from eipl_trt_ros.nodes.child_process import NodeProcess
 from eipl_trt_ros.nodes.live_recorder import LiveRecorder, gather
+from eipl_trt_ros.progress import Progress, untold
 
 _START_PATIENCE = 60.0  # seconds for a process to come up, and for a transition
 _QUIET = 0.5  # seconds without a message after which nothing more is expected
@@ -40,7 +41,13 @@ _SETTLE = 3.5
 _LOST = 'no frame from the node'
 
 
-def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettings) -> LiveRun:
+def run_live(
+    bundle: Bundle,
+    bag_path: Path,
+    offline: Pass,
+    settings: PassSettings,
+    progress: Progress = untold,
+) -> LiveRun:
     """
     Play a recording to the node and collect what it publishes.
 
@@ -50,6 +57,7 @@ def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettin
         offline: the pass of the same bundle over the same recording; its topics are played, and
             an image that became a frame there but not in the node counts as dropped.
         settings: backend, precision and synchronizer's limits.
+        progress: told the share of the images that were played.
 
     Returns:
         What arrived, with the stamps of the recording.
@@ -107,7 +115,12 @@ def run_live(bundle: Bundle, bag_path: Path, offline: Pass, settings: PassSettin
         lifecycle.change(Transition.TRANSITION_CONFIGURE)
         _connect(recorder, executor, (predictor, replay))
         lifecycle.change(Transition.TRANSITION_ACTIVATE)
-        _play(recorder, executor, predictor, replay)
+        _play(
+            recorder,
+            executor,
+            (predictor, replay),
+            lambda: progress(len(recorder.heard.images) / len(stamps)),
+        )
     live = gather(recorder.heard, stamps, bundle)
     expected = set(offline.stamps_ns.tolist())
     lost = len(expected - set(live.stamps_ns.tolist()))
@@ -197,11 +210,13 @@ def _connect(
 def _play(
     recorder: LiveRecorder,
     executor: SingleThreadedExecutor,
-    predictor: NodeProcess,
-    replay: NodeProcess,
+    processes: tuple[NodeProcess, NodeProcess],
+    tell: Callable[[], None],
 ) -> None:
     """Listen until the replay has ended and nothing more comes."""
+    predictor, replay = processes
     while replay.exit_code is None:
+        tell()
         _check(predictor, BackendError)
         _listen(executor, 0.1)
     if replay.exit_code != 0:
