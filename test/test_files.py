@@ -53,7 +53,7 @@ def test_the_shapes_are_those_that_were_saved(tmp_path: Path) -> None:
         (b'', 'no header'),
         (b'\xff' * 16, 'header claims'),
         (b'\x02' + bytes(7) + b'[]', 'not a JSON object'),
-        (b'\x02' + bytes(7) + b'{{', ''),
+        (b'\x02' + bytes(7) + b'{{', 'Expecting property name'),
     ],
 )
 def test_a_file_that_is_no_safetensors_file_is_refused(
