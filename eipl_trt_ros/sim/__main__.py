@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from eipl_trt_ros.backends import BACKENDS
-from eipl_trt_ros.errors import EiplTrtError
+from eipl_trt_ros.command_line import run_module
 from eipl_trt_ros.sim import demonstrations
 from eipl_trt_ros.sim.bag import record_samples, write_bag
 from eipl_trt_ros.sim.environment import PandaEnvironment
@@ -35,15 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 after an error, which is told in one line.
 
     """
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
-    logging.getLogger('OpenGL').setLevel(logging.WARNING)
-    args = _parser().parse_args(argv)
-    try:
-        args.run(args)
-    except EiplTrtError as error:
-        _log.error('error: %s', error)
-        return 2
-    return 0
+    return run_module(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

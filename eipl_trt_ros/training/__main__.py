@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from eipl_trt_ros.errors import EiplTrtError, require
+from eipl_trt_ros.command_line import run_module
+from eipl_trt_ros.errors import require
+from eipl_trt_ros.sim.positions import SPLITS
 
 # Commands import what they need: --help must answer where torch or mujoco is missing.
 _log = logging.getLogger('eipl_trt_ros.training')
-SPLITS = ('train', 'validation', 'test')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,16 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 after an error, which is told in one line.
 
     """
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
-    logging.getLogger('OpenGL').setLevel(logging.WARNING)
-    args = _parser().parse_args(argv)
-    try:
-        require('torch', install='pip install -r requirements/train.txt', needed_for='training')
-        args.run(args)
-    except EiplTrtError as error:
-        _log.error('error: %s', error)
-        return 2
-    return 0
+    return run_module(_parser(), argv, _check_torch)
+
+
+def _check_torch() -> None:
+    require('torch', install='pip install -r requirements/train.txt', needed_for='training')
 
 
 def _parser() -> argparse.ArgumentParser:
