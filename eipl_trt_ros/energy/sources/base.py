@@ -119,6 +119,32 @@ def scope_of_board(total: str | None) -> tuple[str, str]:
     return total, f'board input {total}'
 
 
+class HealingSource:
+    """
+    What the sources share that can be away and come back: how they stand, and when to try again.
+
+    Args:
+        info: what is measured, as far as it is known before `PowerSource.open`.
+        backoff: waits between tries.
+
+    """
+
+    def __init__(self, info: SourceInfo, backoff: Backoff | None) -> None:
+        self._info = info
+        self._status = SourceStatus(SourceState.WAITING, 'not opened')
+        self._backoff = backoff or Backoff()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is measured; more exact once the source was reached."""
+        return self._info
+
+    @property
+    def status(self) -> SourceStatus:
+        """How the source stands."""
+        return self._status
+
+
 class Backoff:
     """
     How long to wait before the next try: twice as long after each failure, up to a limit.

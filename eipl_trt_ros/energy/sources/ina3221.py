@@ -20,6 +20,7 @@ from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.sources.base import (
     INPUT_RAILS,
     Backoff,
+    HealingSource,
     SourceInfo,
     SourceState,
     SourceStatus,
@@ -87,7 +88,7 @@ def read_temperatures(root: Path) -> dict[str, float]:
     return temperatures
 
 
-class Ina3221Source:
+class Ina3221Source(HealingSource):
     """
     Reads the sensors whenever it is asked.
 
@@ -101,25 +102,13 @@ class Ina3221Source:
     def __init__(
         self, interval_s: float, root: Path = Path('/'), backoff: Backoff | None = None
     ) -> None:
+        total, scope = scope_of_board(INPUT_RAILS[0])
+        super().__init__(SourceInfo('ina3221', '', total, scope, interval_s, MAXIMUM_W), backoff)
         self._root = root
-        self._backoff = backoff or Backoff()
         self._channels: list[Channel] = []
         self._retry_ns = 0
         self._temperatures: dict[str, float] = {}
         self._temperatures_ns = 0
-        total, scope = scope_of_board(INPUT_RAILS[0])
-        self._info = SourceInfo('ina3221', '', total, scope, interval_s, MAXIMUM_W)
-        self._status = SourceStatus(SourceState.WAITING, 'not opened')
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is measured."""
-        return self._info
-
-    @property
-    def status(self) -> SourceStatus:
-        """How the sensors stand."""
-        return self._status
 
     def open(self) -> None:
         """Look for the sensors."""

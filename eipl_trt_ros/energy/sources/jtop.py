@@ -30,6 +30,7 @@ from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.sources.base import (
     INPUT_RAILS,
     Backoff,
+    HealingSource,
     SourceInfo,
     SourceState,
     SourceStatus,
@@ -101,7 +102,7 @@ class _Session(threading.Thread):
             self.error = error
 
 
-class JtopSource:
+class JtopSource(HealingSource):
     """
     Reads jtop.service in threads of its own, and connects again when it is lost.
 
@@ -113,26 +114,14 @@ class JtopSource:
     """
 
     def __init__(self, interval_s: float, backoff: Backoff | None = None) -> None:
+        total, scope = scope_of_board(INPUT_RAILS[0])
+        super().__init__(SourceInfo('jtop', '', total, scope, interval_s, MAXIMUM_W), backoff)
         self._interval_s = interval_s
-        self._backoff = backoff or Backoff()
         self._inbox: deque[PowerSample] = deque(maxlen=_KEPT)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_uptime = -1.0
         self._heard = 0.0
-        total, scope = scope_of_board(INPUT_RAILS[0])
-        self._info = SourceInfo('jtop', '', total, scope, interval_s, MAXIMUM_W)
-        self._status = SourceStatus(SourceState.WAITING, 'not opened')
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is measured; total and interval are the service's once connected."""
-        return self._info
-
-    @property
-    def status(self) -> SourceStatus:
-        """How the connection stands."""
-        return self._status
 
     def open(self) -> None:
         """

@@ -19,7 +19,13 @@ from types import ModuleType
 from typing import Any
 
 from eipl_trt_ros.energy.history import PowerSample
-from eipl_trt_ros.energy.sources.base import Backoff, SourceInfo, SourceState, SourceStatus
+from eipl_trt_ros.energy.sources.base import (
+    Backoff,
+    HealingSource,
+    SourceInfo,
+    SourceState,
+    SourceStatus,
+)
 from eipl_trt_ros.errors import require
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +33,7 @@ _MAXIMUM_W = 1500.0
 _REMEDY = 'check that nvidia-smi works here; in a container, ask for the GPU'
 
 
-class NvmlSource:
+class NvmlSource(HealingSource):
     """
     Reads a GPU whenever it is asked.
 
@@ -39,23 +45,12 @@ class NvmlSource:
     """
 
     def __init__(self, interval_s: float, gpu: int = 0, backoff: Backoff | None = None) -> None:
+        name = f'GPU {gpu}'
+        super().__init__(SourceInfo('nvml', '', name, name, interval_s, _MAXIMUM_W), backoff)
         self._gpu = gpu
-        self._backoff = backoff or Backoff()
         self._nvml: ModuleType | None = None
         self._handle: Any = None
         self._retry_ns = 0
-        self._info = SourceInfo('nvml', '', f'GPU {gpu}', f'GPU {gpu}', interval_s, _MAXIMUM_W)
-        self._status = SourceStatus(SourceState.WAITING, 'not opened')
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is measured."""
-        return self._info
-
-    @property
-    def status(self) -> SourceStatus:
-        """How the GPU stands."""
-        return self._status
 
     def open(self) -> None:
         """
