@@ -11,6 +11,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -54,9 +55,17 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+@dataclass(frozen=True)
+class TensorPlace:
+    """A float32 tensor in a file: its shape, and the byte at which its data begins."""
+
+    shape: tuple[int, ...]
+    offset: int
+
+
+def safetensors_places(path: Path) -> dict[str, TensorPlace]:
     """
-    Read the shapes in a safetensors file without loading a tensor or needing the package.
+    Tell where the tensors of a safetensors file lie, without loading one or needing the package.
 
     The format: eight bytes, the header's length as a little-endian integer; then the header, a
     JSON object from each tensor's name to its ``dtype``, ``shape`` and ``data_offsets``.
@@ -65,7 +74,7 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         path: the file.
 
     Returns:
-        The shape of each tensor by its name.
+        The place of each tensor by its name.
 
     Raises:
         ValueError: the file is not a whole safetensors file of float32 tensors.
@@ -85,7 +94,7 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if not isinstance(header, dict):
         msg = 'its header is not a JSON object'
         raise ValueError(msg)
-    shapes = {}
+    places = {}
     for name, entry in header.items():
         if name == '__metadata__':
             continue
@@ -95,5 +104,11 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         if 8 + length + entry['data_offsets'][1] > size:
             msg = f'it ends before tensor {name}'
             raise ValueError(msg)
-        shapes[name] = tuple(int(side) for side in entry['shape'])
-    return shapes
+        shape = tuple(int(side) for side in entry['shape'])
+        places[name] = TensorPlace(shape, 8 + length + entry['data_offsets'][0])
+    return places
+
+
+def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a safetensors file; see `safetensors_places`."""
+    return {name: place.shape for name, place in safetensors_places(path).items()}

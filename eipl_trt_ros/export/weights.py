@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.errors import ExportError
-from eipl_trt_ros.files import atomic_write, safetensors_shapes
+from eipl_trt_ros.files import atomic_write, safetensors_places
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,17 @@ class WeightFile:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         try:
-            shapes = safetensors_shapes(path)
+            places = safetensors_places(path)
             data = path.read_bytes()
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             msg = f'{path} cannot be read as weights: {error}'
             raise ExportError(msg) from None
-        (length,) = struct.unpack('<Q', data[:8])
-        header = json.loads(data[8 : 8 + length])
         self._path = path
         self._tensors: dict[str, StoredTensor] = {}
-        for name, shape in shapes.items():
-            offset = 8 + length + header[name]['data_offsets'][0]
-            values = np.frombuffer(data, '<f4', int(np.prod(shape)), offset).reshape(shape)
-            self._tensors[name] = StoredTensor(values, offset)
+        for name, place in places.items():
+            count = int(np.prod(place.shape))
+            values = np.frombuffer(data, '<f4', count, place.offset).reshape(place.shape)
+            self._tensors[name] = StoredTensor(values, place.offset)
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Raise ExportError unless each of these tensors is there with this shape."""
