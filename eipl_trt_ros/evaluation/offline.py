@@ -205,13 +205,13 @@ def _run(bag: Bag, predictor: Predictor, settings: PassSettings, progress: Progr
     bundle = predictor.bundle
     synchronizer = Synchronizer(bundle.joints, rate_hz=bundle.rate_hz, slop=settings.slop)
     recorder = _Recorder(bundle.rate_hz)
-    images = 0
+    images, recorded = 0, bag.image_count
     for event in bag.events():
         if isinstance(event, JointsEvent):
             synchronizer.add_joints(event.stamp_ns, event.names, event.positions.tolist())
             continue
         images += 1
-        progress(images / bag.image_count)
+        progress(images / recorded)
         offer = synchronizer.offer(event.stamp_ns)
         if offer.reset:
             predictor.reset()
