@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BagError, require
-from eipl_trt_ros.evaluation.pictures import picture_of
+from eipl_trt_ros.image_message import picture_of
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINT_TYPES = ('sensor_msgs/msg/JointState',)

@@ -13,7 +13,7 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 
 from eipl_trt_ros.errors import InputError, MissingPackageError
-from eipl_trt_ros.evaluation.pictures import picture_of
+from eipl_trt_ros.image_message import picture_of
 from eipl_trt_ros.robot import ENCODINGS
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes the image messages of a recording."""
+"""From an image message, of ROS or of a recording, to a picture; free of ROS."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.errors import require
-
-_COLOURS = ('rgb8', 'bgr8')
+from eipl_trt_ros.robot import ENCODINGS
 
 
 def picture_of(message: Any, encoding: str) -> NDArray[np.uint8]:
@@ -34,7 +33,7 @@ def picture_of(message: Any, encoding: str) -> NDArray[np.uint8]:
     """
     if hasattr(message, 'format'):
         return _decompressed(message, encoding)
-    if message.encoding in _COLOURS:
+    if message.encoding in ENCODINGS:
         view = _view(message)
         return view if message.encoding == encoding else cv2.cvtColor(view, cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
     image = require(
