@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 
 @dataclass(frozen=True)
 class FrameSpan:
@@ -32,6 +35,27 @@ class FrameSpan:
     def busy_ns(self) -> int:
         """How long the predictor was at work on the frame."""
         return self.finished_ns - self.started_ns
+
+
+def frame_spans(
+    started_ns: ArrayLike, finished_ns: ArrayLike, computed_ns: ArrayLike
+) -> list[FrameSpan]:
+    """
+    Return the frames of a loop over a predictor, which kept their times in arrays.
+
+    Args:
+        started_ns: (N,), `time.monotonic_ns()` (or `time.perf_counter_ns()`, the same clock on
+            Linux) before each frame.
+        finished_ns: (N,), the same after each frame.
+        computed_ns: (N,), what steps (1) to (5) took in each.
+
+    """
+    times = (np.asarray(column, np.int64).tolist() for column in (started_ns, finished_ns))
+    computed = np.asarray(computed_ns, np.int64).tolist()
+    return [
+        FrameSpan(stamp_ns=0, number=number, started_ns=start, finished_ns=stop, computed_ns=work)
+        for number, (start, stop, work) in enumerate(zip(*times, computed, strict=True))
+    ]
 
 
 class FrameLedger:

@@ -1,12 +1,14 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A measurement from start to stop, and the JSON file it becomes."""
+"""A measurement from start to stop: what it found, and the JSON file it becomes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,121 @@ from typing import Any
 from eipl_trt_ros import __version__
 from eipl_trt_ros.energy.frames import FrameLedger, FrameSpan
 from eipl_trt_ros.energy.history import History, PowerSample
-from eipl_trt_ros.energy.integrate import LONGEST_GAP
-from eipl_trt_ros.energy.meter import WindowReport, measure, paper_energy
+from eipl_trt_ros.energy.integrate import LONGEST_GAP, Energy
+from eipl_trt_ros.energy.meter import (
+    PaperEnergy,
+    PredictorEnergy,
+    WindowReport,
+    measure,
+    paper_energy,
+)
 from eipl_trt_ros.energy.sources import SourceInfo
 from eipl_trt_ros.errors import EnergyError
 from eipl_trt_ros.files import atomic_write
 
 FORMAT = 1
+_KIND = 'energy measurement'
+
+
+@dataclass(frozen=True)
+class IdlePower:
+    """
+    The power of a board at rest.
+
+    Attributes:
+        power_mw: in mW.
+        uncertainty_mw: standard uncertainty from sampling; 0 where the power was given by hand.
+
+    """
+
+    power_mw: float
+    uncertainty_mw: float = 0.0
+
+
+@dataclass(frozen=True)
+class MeasuredPredictor:
+    """
+    What the frames of one predictor cost.
+
+    Attributes:
+        energy: its part of the window, the integrated figure among it.
+        paper: the paper's figures, as if this predictor had the board to itself; None where the
+            source tells no power.
+        above_idle: the integrated energy of a frame less its share of the board at rest, in mJ;
+            None where the power at rest is not known.
+
+    """
+
+    energy: PredictorEnergy
+    paper: PaperEnergy | None
+    above_idle: Energy | None
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """
+    Everything that a measurement found.
+
+    Attributes:
+        began: when it was started, UTC.
+        source: what was measured.
+        begin_ns: monotonic time of the run's begin.
+        elapsed_s: length of the run in seconds.
+        warm_up_s: how many of them were left out at the begin.
+        window: the run without its warm-up.
+        idle: the board at rest; None where that is not known.
+        above_idle: the window's energy less that of the board at rest; None where that is not
+            known. No other figure has anything subtracted.
+        predictors: by name.
+        samples: all power samples.
+        refused: how many samples were refused, by cause.
+
+    """
+
+    began: datetime
+    source: SourceInfo
+    begin_ns: int
+    elapsed_s: float
+    warm_up_s: float
+    window: WindowReport
+    idle: IdlePower | None
+    above_idle: Energy | None
+    predictors: Mapping[str, MeasuredPredictor]
+    samples: Sequence[PowerSample]
+    refused: Mapping[str, int]
+
+    def power(self) -> IdlePower:
+        """Return the window's mean power, to be another run's idle power: nothing ran in this."""
+        energy = self.window.energy
+        seconds = self.window.seconds
+        return IdlePower(energy.energy_mj / seconds, energy.uncertainty_mj / seconds)
+
+    @property
+    def power_modes(self) -> list[str]:
+        """The board's power modes during the run."""
+        return sorted({s.power_mode for s in self.samples if s.power_mode is not None})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it; docs/energy.md describes the keys."""
+        return {
+            'format': FORMAT,
+            'kind': _KIND,
+            'eipl_trt_ros': __version__,
+            'began': self.began.isoformat(timespec='seconds'),
+            'source': dataclasses.asdict(self.source),
+            'elapsed_s': self.elapsed_s,
+            'warm_up_s': self.warm_up_s,
+            'window': _window(self.window),
+            'idle': None if self.idle is None else dataclasses.asdict(self.idle),
+            'above_idle': None if self.above_idle is None else dataclasses.asdict(self.above_idle),
+            'predictors': {
+                name: dataclasses.asdict(of_one) for name, of_one in self.predictors.items()
+            },
+            'temperatures_c': dict(self.samples[-1].temperatures_c),
+            'power_modes': self.power_modes,
+            'refused_samples': dict(self.refused),
+            'samples': _samples(self.samples, self.begin_ns),
+        }
 
 
 class Measurement:
@@ -54,15 +164,14 @@ class Measurement:
         self._run = min(begin_ns, span.started_ns), max(end_ns, span.finished_ns)
 
     def result(
-        self, info: SourceInfo, *, idle_power_w: float | None, refused: Mapping[str, int]
-    ) -> dict[str, Any]:
+        self, info: SourceInfo, *, idle: IdlePower | None, refused: Mapping[str, int]
+    ) -> MeasuredRun:
         """
-        Return everything that was measured, as JSON can hold it.
+        Return everything that was measured.
 
         Args:
             info: what the source measures.
-            idle_power_w: the board's power at rest, in watts; None where it is not known. It is
-                never subtracted from another figure.
+            idle: the board's power at rest; None where it is not known.
             refused: how many samples were refused during the measurement, by cause.
 
         Raises:
@@ -78,29 +187,29 @@ class Measurement:
                 f'the run took {seconds:.2f} s, no more than the warm-up of {self._warm_up_s:g} s'
             )
             raise EnergyError(msg)
-        report = measure(self._history, self._ledgers, settled_ns, end_ns, gap_ns)
-        newest = self._history.newest
-        return {
-            'format': FORMAT,
-            'kind': 'energy measurement',
-            'eipl_trt_ros': __version__,
-            'began': self._began.isoformat(timespec='seconds'),
-            'source': dataclasses.asdict(info),
-            'elapsed_s': (end_ns - begin_ns) / 1e9,
-            'warm_up_s': self._warm_up_s,
-            'window': _window(report),
-            'idle': _idle(report, idle_power_w),
-            'predictors': {
-                name: dataclasses.asdict(energy) | {'paper': self._paper(name, begin_ns, end_ns)}
-                for name, energy in report.predictors.items()
-            },
-            'temperatures_c': {} if newest is None else dict(newest.temperatures_c),
-            'power_modes': sorted(
-                {s.power_mode for s in self._history.samples if s.power_mode is not None}
-            ),
-            'refused_samples': dict(refused),
-            'samples': _samples(self._history, begin_ns),
+        window = measure(self._history, self._ledgers, settled_ns, end_ns, gap_ns)
+        above = None if idle is None else _above_idle(window, idle)
+        predictors = {
+            name: MeasuredPredictor(
+                energy,
+                self._paper(name, begin_ns, end_ns),
+                None if above is None else _times(above, energy.share / energy.frames),
+            )
+            for name, energy in window.predictors.items()
         }
+        return MeasuredRun(
+            began=self._began,
+            source=info,
+            begin_ns=begin_ns,
+            elapsed_s=(end_ns - begin_ns) / 1e9,
+            warm_up_s=self._warm_up_s,
+            window=window,
+            idle=idle,
+            above_idle=above,
+            predictors=predictors,
+            samples=self._history.samples,
+            refused=dict(refused),
+        )
 
     def _bounds(self) -> tuple[int, int]:
         stamps = self._history.trace().stamps_ns
@@ -112,17 +221,25 @@ class Measurement:
         # the frame at either end may lie a little outside of what was sampled
         return max(self._run[0], int(stamps[0])), min(self._run[1], int(stamps[-1]))
 
-    def _paper(self, name: str, begin_ns: int, end_ns: int) -> dict[str, float] | None:
-        """Return the paper's figures, as if this predictor had the board to itself."""
+    def _paper(self, name: str, begin_ns: int, end_ns: int) -> PaperEnergy | None:
         spans = self._ledgers[name].finished(begin_ns, end_ns)
         per_frame = sum(span.computed_ns for span in spans) / len(spans) / 1e9
         try:
-            energy = paper_energy(
+            return paper_energy(
                 self._history.trace(), begin_ns, end_ns, per_frame, warm_up=self._warm_up_s
             )
         except EnergyError:  # a source with a counter alone
             return None
-        return dataclasses.asdict(energy)
+
+
+def _above_idle(window: WindowReport, idle: IdlePower) -> Energy:
+    at_rest_mj = idle.power_mw * window.seconds
+    uncertainty_mj = math.hypot(window.energy.uncertainty_mj, idle.uncertainty_mw * window.seconds)
+    return Energy(window.energy.energy_mj - at_rest_mj, uncertainty_mj)
+
+
+def _times(energy: Energy, factor: float) -> Energy:
+    return Energy(energy.energy_mj * factor, energy.uncertainty_mj * factor)
 
 
 def _window(report: WindowReport) -> dict[str, Any]:
@@ -133,19 +250,7 @@ def _window(report: WindowReport) -> dict[str, Any]:
     return {'seconds': report.seconds, **window, **dataclasses.asdict(report.energy)}
 
 
-def _idle(report: WindowReport, idle_power_w: float | None) -> dict[str, float] | None:
-    if idle_power_w is None:
-        return None
-    energy_mj = idle_power_w * 1000.0 * report.seconds
-    return {
-        'power_mw': idle_power_w * 1000.0,
-        'energy_mj': energy_mj,
-        'energy_above_idle_mj': report.energy.energy_mj - energy_mj,
-    }
-
-
-def _samples(history: History, begin_ns: int) -> dict[str, Any]:
-    samples = history.samples
+def _samples(samples: Sequence[PowerSample], begin_ns: int) -> dict[str, Any]:
     rails = sorted({name for sample in samples for name in sample.rails_mw})
     return {
         'time_s': [(sample.stamp_ns - begin_ns) / 1e9 for sample in samples],
@@ -155,7 +260,7 @@ def _samples(history: History, begin_ns: int) -> dict[str, Any]:
     }
 
 
-def write_measurement(path: Path, result: Mapping[str, Any]) -> None:
+def write_measurement(path: Path, run: MeasuredRun) -> None:
     """
     Write a measurement, whole or not at all.
 
@@ -165,7 +270,27 @@ def write_measurement(path: Path, result: Mapping[str, Any]) -> None:
     """
     try:
         with atomic_write(path) as file:
-            file.write(json.dumps(result, indent=1, allow_nan=False).encode() + b'\n')
+            file.write(json.dumps(run.as_dict(), indent=1, allow_nan=False).encode() + b'\n')
     except OSError as error:
         msg = f'the measurement cannot be written to {path}: {error}'
         raise EnergyError(msg) from None
+
+
+def read_measurement(path: Path) -> dict[str, Any]:
+    """
+    Read a measurement that `power_node` wrote.
+
+    Raises:
+        EnergyError: the file cannot be read, or holds something else.
+
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        msg = f'the measurement {path} cannot be read: {error}'
+        raise EnergyError(msg) from None
+    kind = (found.get('kind'), found.get('format')) if isinstance(found, dict) else None
+    if kind != (_KIND, FORMAT):
+        msg = f"{path} is no measurement of power_node: expected kind '{_KIND}', format {FORMAT}"
+        raise EnergyError(msg)
+    return dict(found)

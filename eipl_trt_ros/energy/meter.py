@@ -22,14 +22,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eipl_trt_ros.energy.frames import FrameLedger, FrameSpan, busy_ns, covered_ns
 from eipl_trt_ros.energy.history import History, Trace
-from eipl_trt_ros.energy.integrate import Energy, has_counter, window_energy
+from eipl_trt_ros.energy.integrate import Energy, has_counter, power_integral, window_energy
 from eipl_trt_ros.errors import EnergyError
 
 PAPER_WARM_UP = 3.0
 """Seconds at the begin whose samples the paper leaves out."""
+
+PAPER_INTERVAL = 1.0
+"""Seconds between two samples of the paper."""
+
+PAPER_FRAMES = 10_000
+"""Frames of one measurement in the paper."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,11 @@ def paper_energy(
     """
     Return the energy of a run by the method of the paper's section 5.4, to the letter.
 
+    The paper's samples are those nearest to every full second, counted from the first after the
+    warm-up; what was read more often than once per second is left out.
+
     Args:
-        trace: power samples, which the paper took once per second.
+        trace: power samples.
         begin_ns: monotonic time at which the first frame began.
         end_ns: monotonic time at which the last frame ended.
         seconds_per_frame: mean time of steps (1) to (5), in seconds.
@@ -80,12 +90,23 @@ def paper_energy(
     if seconds <= 0:
         msg = f'{(end_ns - begin_ns) / 1e9:.2f} s are no longer than the warm-up of {warm_up:g} s'
         raise EnergyError(msg)
-    power = trace.power_mw[trace.between(settled_ns, end_ns)]
+    settled = trace.between(settled_ns, end_ns)
+    power = trace.power_mw[settled][_once_per_second(trace.stamps_ns[settled])]
     if len(power) == 0 or np.isnan(power).any():
         msg = f'there is no power sample in the {seconds:.2f} s after the warm-up'
         raise EnergyError(msg)
     mean = float(power.mean())
     return PaperEnergy(mean, len(power), seconds, mean * seconds, mean * seconds_per_frame)
+
+
+def _once_per_second(stamps_ns: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the indices of the samples nearest to every full second since the first of them."""
+    if len(stamps_ns) < 2:
+        return np.arange(len(stamps_ns))
+    seconds = np.arange(stamps_ns[0], stamps_ns[-1] + 1, round(PAPER_INTERVAL * 1e9))
+    after = np.searchsorted(stamps_ns, seconds).clip(1, len(stamps_ns) - 1)
+    nearer_before = seconds - stamps_ns[after - 1] < stamps_ns[after] - seconds
+    return np.unique(after - nearer_before)
 
 
 @dataclass(frozen=True)
@@ -136,6 +157,8 @@ class WindowReport:
         rails_mw: arithmetic mean of each rail; parts of the total.
         method: ``'integral of power'`` or ``'energy counter'``.
         energy: the window's energy by that method.
+        integral: the integral of the power samples, which is the same where no counter was read;
+            None where the source tells no power.
         predictors: by name; only those with a frame in the window.
 
     """
@@ -151,6 +174,7 @@ class WindowReport:
     rails_mw: Mapping[str, float]
     method: str
     energy: Energy
+    integral: Energy | None
     predictors: Mapping[str, PredictorEnergy]
 
     @property
@@ -182,6 +206,7 @@ def measure(
     """
     trace = history.trace()
     energy = window_energy(trace, begin_ns, end_ns, gap_ns)
+    counted = has_counter(trace, begin_ns, end_ns)
     inside = trace.between(begin_ns, end_ns)
     intervals = np.diff(trace.stamps_ns[inside]) / 1e9
     power = trace.power_mw[inside]
@@ -217,10 +242,19 @@ def measure(
         lowest_power_mw=float(power.min()) if told else None,
         highest_power_mw=float(power.max()) if told else None,
         rails_mw=history.mean_rails(begin_ns, end_ns),
-        method='energy counter' if has_counter(trace, begin_ns, end_ns) else 'integral of power',
+        method='energy counter' if counted else 'integral of power',
         energy=energy,
+        integral=_integral(trace, begin_ns, end_ns, gap_ns) if counted else energy,
         predictors=predictors,
     )
+
+
+def _integral(trace: Trace, begin_ns: int, end_ns: int, gap_ns: float) -> Energy | None:
+    """Return the integral beside a counter; None where the source tells no power."""
+    try:
+        return power_integral(trace.stamps_ns, trace.power_mw, begin_ns, end_ns, gap_ns)
+    except EnergyError:
+        return None
 
 
 def _predictor_energy(

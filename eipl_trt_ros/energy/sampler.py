@@ -17,6 +17,12 @@ from eipl_trt_ros.energy.sources import PowerSource
 _LOG = logging.getLogger(__name__)
 _JOIN = 5.0  # seconds
 
+DEFAULT_INTERVAL = 0.503
+"""Seconds between samples: no multiple of a usual period of frames."""
+
+DEFAULT_JITTER = 0.2
+"""Part of the interval by which waits differ."""
+
 
 class Sampler:
     """

@@ -32,7 +32,7 @@ from std_srvs.srv import Trigger
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.live import FrameEnergy, LiveMeter
-from eipl_trt_ros.energy.measurement import Measurement, write_measurement
+from eipl_trt_ros.energy.measurement import IdlePower, Measurement, write_measurement
 from eipl_trt_ros.energy.sampler import Sampler
 from eipl_trt_ros.energy.sources import make_source
 from eipl_trt_ros.errors import EiplTrtError, EnergyError, InputError
@@ -97,6 +97,8 @@ class PowerNode(Node):
         self._lock = threading.Lock()  # guards what follows, used by sampler and executor
         self._measurement: Measurement | None = None
         self._measurement_began = 0.0
+        idle_w = self._settings.idle_power
+        self._idle = IdlePower(idle_w * 1000.0) if idle_w else None
         self._refused_before: Counter[str] = Counter()
         self._unread = ''
         self._unread_count = 0
@@ -209,11 +211,13 @@ class PowerNode(Node):
         if measurement is None:
             msg = 'no measurement runs: start one first'
             raise EnergyError(msg)
-        result = measurement.result(
-            self._source.info, idle_power_w=self._settings.idle_power or None, refused=refused
-        )
-        write_measurement(path, result)
-        return f'measured {result["elapsed_s"]:.1f} s, written to {path}'
+        run = measurement.result(self._source.info, idle=self._idle, refused=refused)
+        write_measurement(path, run)
+        text = f'measured {run.elapsed_s:.1f} s, written to {path}'
+        if run.predictors:
+            return text
+        self._idle = run.power()
+        return f'{text}; no frames: {self._idle.power_mw / 1000:.3f} W are the idle power from now'
 
     def _every_second(self) -> None:
         self._end_forgotten_measurement()

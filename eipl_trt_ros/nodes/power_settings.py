@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 
 from rclpy.node import Node
 
+from eipl_trt_ros.energy.meter import PAPER_WARM_UP
+from eipl_trt_ros.energy.sampler import DEFAULT_INTERVAL, DEFAULT_JITTER
 from eipl_trt_ros.energy.sources import SOURCES
 from eipl_trt_ros.nodes.parameters import Setting
 
@@ -28,7 +30,7 @@ SETTINGS = (
     ),
     Setting(
         'interval',
-        0.503,
+        DEFAULT_INTERVAL,
         "Mean time between power samples, in seconds. Better no multiple of the frames' period: "
         'samples that keep step with frames see the same part of each. The paper used 1.0.',
         low=0.02,
@@ -37,7 +39,7 @@ SETTINGS = (
     ),
     Setting(
         'jitter',
-        0.2,
+        DEFAULT_JITTER,
         'Part of the interval by which each wait is shorter or longer at most, at random; has no '
         'effect on jtop and recorded, whose samples come by themselves.',
         low=0.0,
@@ -54,7 +56,7 @@ SETTINGS = (
     ),
     Setting(
         'warm_up',
-        3.0,
+        PAPER_WARM_UP,
         'How long after the first frame, and after a change of the power mode, power is not used, '
         'in seconds; 3 as in the paper.',
         low=0.0,

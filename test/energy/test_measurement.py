@@ -11,7 +11,12 @@ import pytest
 
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
-from eipl_trt_ros.energy.measurement import Measurement, write_measurement
+from eipl_trt_ros.energy.measurement import (
+    IdlePower,
+    Measurement,
+    read_measurement,
+    write_measurement,
+)
 from eipl_trt_ros.energy.sources import SourceInfo
 from eipl_trt_ros.errors import EnergyError
 
@@ -38,25 +43,29 @@ def run(*, seconds: int, frames: int, predictors: tuple[str, ...] = ('a',)) -> M
 
 def test_the_papers_figures_and_the_integral_stand_side_by_side(tmp_path):
     path = tmp_path / 'energy.json'
-    result = run(seconds=21, frames=1000).result(INFO, idle_power_w=4.0, refused={'zero': 2})
-    write_measurement(path, result)
-    read = json.loads(path.read_text())
+    measured = run(seconds=21, frames=1000).result(
+        INFO, idle=IdlePower(4_000.0, 30.0), refused={'zero': 2}
+    )
+    write_measurement(path, measured)
+    read = read_measurement(path)
+    assert read == json.loads(path.read_text())
     of_a = read['predictors']['a']
     assert read['elapsed_s'] == pytest.approx(20)
     assert of_a['paper']['mean_power_mw'] == 7_000
     assert of_a['paper']['seconds'] == pytest.approx(17)
     assert of_a['paper']['total_energy_mj'] == pytest.approx(7_000 * 17)
     assert of_a['paper']['energy_per_frame_mj'] == pytest.approx(7_000 * 0.02)
-    assert of_a['integrated_energy_per_frame_mj'] == pytest.approx(7_000 * 0.02)
+    assert of_a['energy']['integrated_energy_per_frame_mj'] == pytest.approx(7_000 * 0.02)
     assert read['window']['energy_mj'] == pytest.approx(7_000 * 17)
     assert read['window']['samples'] == 17
     assert read['window']['interval_seconds'] == pytest.approx(1)
     assert read['window']['rails_mw'] == {'SOC': 1_000}
-    assert read['idle'] == {
-        'power_mw': 4_000,
-        'energy_mj': pytest.approx(68_000),
-        'energy_above_idle_mj': pytest.approx(3_000 * 17),
-    }
+    assert read['idle'] == {'power_mw': 4_000, 'uncertainty_mw': 30}
+    assert read['above_idle'] == pytest.approx(
+        {'energy_mj': 3_000 * 17, 'uncertainty_mj': 30 * 17}
+    )
+    frames = of_a['energy']['frames']
+    assert of_a['above_idle']['energy_mj'] == pytest.approx(3_000 * 17 / frames)
     assert read['refused_samples'] == {'zero': 2}
     assert read['power_modes'] == ['MAXN']
     assert len(read['samples']['time_s']) == 22
@@ -65,27 +74,50 @@ def test_the_papers_figures_and_the_integral_stand_side_by_side(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_energy_above_idle_is_shared_like_the_rest():
+    measured = run(seconds=21, frames=100, predictors=('a', 'b')).result(
+        INFO, idle=IdlePower(4_000.0), refused={}
+    )
+    assert measured.above_idle is not None
+    for of_one in measured.predictors.values():
+        assert of_one.above_idle is not None
+        assert of_one.above_idle.energy_mj * of_one.energy.frames == pytest.approx(
+            measured.above_idle.energy_mj / 2
+        )
+
+
 def test_without_frames_the_boards_own_power_is_measured():
-    result = run(seconds=10, frames=0).result(INFO, idle_power_w=None, refused={})
-    assert result['predictors'] == {}
-    assert result['idle'] is None
-    assert result['elapsed_s'] == 10
-    assert result['window']['mean_power_mw'] == 7_000
+    measured = run(seconds=10, frames=0).result(INFO, idle=None, refused={})
+    assert measured.predictors == {}
+    assert measured.idle is None
+    assert measured.above_idle is None
+    assert measured.elapsed_s == 10
+    assert measured.power().power_mw == 7_000
+    assert measured.window.mean_power_mw == 7_000
 
 
 def test_a_measurement_that_measured_nothing_says_why():
     empty = Measurement(['a'], warm_up_s=3.0)
     with pytest.raises(EnergyError, match='0 power samples came'):
-        empty.result(INFO, idle_power_w=None, refused={})
+        empty.result(INFO, idle=None, refused={})
     with pytest.raises(EnergyError, match='no more than the warm-up of 3 s'):
-        run(seconds=3, frames=5).result(INFO, idle_power_w=None, refused={})
+        run(seconds=3, frames=5).result(INFO, idle=None, refused={})
     broken = run(seconds=5, frames=5)
     broken.add_sample(PowerSample(20 * S, 7_000.0))
     broken.add_frame('a', FrameSpan(0, 5, 18 * S, 19 * S, S))
     with pytest.raises(EnergyError, match=r'no power was measured for 15\.00 s'):
-        broken.result(INFO, idle_power_w=None, refused={})
+        broken.result(INFO, idle=None, refused={})
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    measured = run(seconds=10, frames=0).result(INFO, idle=None, refused={})
     with pytest.raises(EnergyError, match='cannot be written to'):
-        write_measurement(tmp_path / 'nowhere' / 'energy.json', {})
+        write_measurement(tmp_path / 'nowhere' / 'energy.json', measured)
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{}', '{"kind": "energy measurement", "format": 99}'])
+def test_a_file_that_is_no_measurement_is_refused(tmp_path, text):
+    path = tmp_path / 'energy.json'
+    path.write_text(text)
+    with pytest.raises(EnergyError, match=r'energy\.json'):
+        read_measurement(path)

@@ -70,6 +70,25 @@ def test_the_first_three_seconds_are_dropped_whatever_they_hold(power, per_frame
     assert energy.energy_per_frame_mj == pytest.approx(energy.mean_power_mw * per_frame)
 
 
+@pytest.mark.parametrize('interval', [0.02, 0.1, 0.503, 0.997, 1.0, 1.003])
+def test_the_papers_samples_are_one_a_second_however_often_power_is_read(interval):
+    rng = np.random.default_rng(5)
+    steps = interval * rng.uniform(0.99, 1.01, round(40 / interval))
+    stamps = np.round(np.cumsum(steps) * 1e9).astype(np.int64)
+    power = rng.uniform(1_000, 9_000, len(stamps))
+    trace = Trace(stamps, power, np.full(len(stamps), np.nan))
+    energy = paper_energy(trace, 0, 33 * S, 0.01)
+    settled = power[trace.between(3 * S, 33 * S)]
+    assert 29 <= energy.samples <= 31
+    assert settled.min() < energy.mean_power_mw < settled.max()
+
+
+def test_of_several_readings_the_paper_takes_the_ones_at_the_full_seconds():
+    power = [5_000.0 if tenth % 10 == 0 else 90_000.0 for tenth in range(101)]
+    energy = paper_energy(trace_of(power, S // 10), 0, 10 * S, 0.01)
+    assert (energy.mean_power_mw, energy.samples) == (5_000, 8)
+
+
 def test_a_run_within_the_warm_up_has_no_energy():
     with pytest.raises(EnergyError, match='no longer than the warm-up of 3 s'):
         paper_energy(trace_of([1.0] * 9), 0, 3 * S, 0.01)
@@ -180,6 +199,8 @@ def test_a_counter_goes_before_the_integral():
     report = measure(history, {}, 0, 4 * S, 3 * S)
     assert report.method == 'energy counter'
     assert report.energy.energy_mj == 24_000
+    assert report.integral is not None
+    assert report.integral.energy_mj == 20_000
     assert report.mean_power_mw == 5_000
 
 
@@ -189,5 +210,6 @@ def test_a_source_with_a_counter_alone_has_no_figure_of_the_papers():
         history.add(PowerSample(stamp * S, None, energy_mj=6_000.0 * stamp))
     report = measure(history, {'a': ledger_of((0, S))}, 0, 4 * S, 3 * S)
     assert report.mean_power_mw is None
+    assert report.integral is None
     assert report.predictors['a'].paper_energy_per_frame_mj is None
     assert report.predictors['a'].integrated_energy_per_frame_mj == 24_000

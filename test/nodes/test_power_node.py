@@ -176,13 +176,14 @@ def test_a_measurement_is_written_as_it_was(world, tmp_path):
     assert result['window']['energy_mj'] == pytest.approx(exact, rel=1e-6)
     (of_one,) = result['predictors'].values()
     inside = sum(frame.finished > frames[0].started + 300 * MS for frame in frames)
-    assert of_one['frames'] == inside
-    assert of_one['integrated_energy_per_frame_mj'] == pytest.approx(exact / inside, rel=1e-6)
+    energy = of_one['energy']
+    assert energy['frames'] == inside
+    assert energy['integrated_energy_per_frame_mj'] == pytest.approx(exact / inside, rel=1e-6)
     paper = of_one['paper']
     assert paper['mean_power_mw'] == pytest.approx(4_000 + 1_000 * (t0 + t1), rel=0.1)
     assert paper['total_energy_mj'] == pytest.approx(paper['mean_power_mw'] * (t1 - t0))
     assert paper['energy_per_frame_mj'] == pytest.approx(paper['mean_power_mw'] * 0.008)
-    assert result['idle']['energy_mj'] == pytest.approx(3_000 * (t1 - t0))
+    assert result['above_idle']['energy_mj'] == pytest.approx(exact - 3_000 * (t1 - t0), rel=1e-6)
 
 
 def test_predictors_on_one_board_share_its_power_by_busy_time(world, tmp_path):
