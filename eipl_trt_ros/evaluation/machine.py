@@ -23,6 +23,7 @@ _PACKAGES = (
     'opencv-python-headless',
     'opencv-python',
     'rosbags',
+    'mujoco',
     'rclpy',
     'ros-rmw-fastrtps-cpp',
 )

@@ -1,10 +1,12 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m eipl_trt_ros.sim``: record demonstrations, write a bag, roll a bundle out."""
+"""``python -m eipl_trt_ros.sim``: demonstrations, a bag, and bundles in closed loop."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -13,13 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from eipl_trt_ros.backends import BACKENDS
+from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.command_line import run_module
-from eipl_trt_ros.sim import demonstrations
+from eipl_trt_ros.evaluation.machine import describe_machine
+from eipl_trt_ros.files import atomic_write
+from eipl_trt_ros.sim import demonstrations, success
 from eipl_trt_ros.sim.bag import record_samples, write_bag
 from eipl_trt_ros.sim.environment import PandaEnvironment
-from eipl_trt_ros.sim.positions import SPLITS
+from eipl_trt_ros.sim.positions import AREAS, SPLITS
 from eipl_trt_ros.sim.rollout import judge, open_policy
+from eipl_trt_ros.sim.success_report import comparison_table, success_table, summary
 
 _log = logging.getLogger('eipl_trt_ros.sim')
 
@@ -73,6 +80,23 @@ def _parser() -> argparse.ArgumentParser:
     rollout.add_argument('--backend', choices=BACKENDS, default='auto', help='default: auto')
     rollout.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     rollout.set_defaults(run=_rollout)
+
+    rates = commands.add_parser(
+        'success',
+        help='success rates of bundles in several precisions, place by place',
+        description='Lets every bundle grasp at the same places in every precision and with every '
+        'mixing. Writes results.jsonl (a line an episode, added at once; what it holds is not run '
+        'again), and tables.md and summary.json of all that it holds.',
+    )
+    rates.add_argument('bundles', type=Path, nargs='+', help='folders of bundles')
+    rates.add_argument('--out', type=Path, required=True, help='folder to write')
+    rates.add_argument('--precisions', choices=PRECISIONS, nargs='+', default=['fp32'])
+    rates.add_argument('--mixings', type=float, nargs='+', default=[1.0], help='0 to 1')
+    rates.add_argument('--backend', choices=BACKENDS, default='onnxruntime')
+    for area, count in zip(AREAS, (20, 40, 10), strict=True):
+        rates.add_argument(f'--{area}', type=int, default=count, help=f'places (default: {count})')
+    rates.add_argument('--jobs', type=int, default=1, help='processes (default: 1)')
+    rates.set_defaults(run=_success)
     return parser
 
 
@@ -118,6 +142,30 @@ def _rollout(args: argparse.Namespace) -> None:
                 workers=args.workers,
             ),
         )
+
+
+def _success(args: argparse.Namespace) -> None:
+    bundles = {bundle.name: bundle for bundle in args.bundles}
+    variants = [
+        success.Variant(model, args.backend, precision, mixing)
+        for model, precision, mixing in itertools.product(bundles, args.precisions, args.mixings)
+    ]
+    attempts = success.plan(variants, {area: getattr(args, area) for area in AREAS})
+    file = args.out / 'results.jsonl'
+    with progress_bar(f'{len(attempts)} episodes') as progress:
+        success.run_all(attempts, bundles, file, jobs=args.jobs, progress=progress)
+    results = success.read_results(file)
+    tables = f'{success_table(results)}\n{comparison_table(results)}'
+    weights = {
+        name: load_bundle(path).files['weights.safetensors'].sha256
+        for name, path in bundles.items()
+    }
+    found = {'machine': describe_machine(), 'weights': weights} | summary(results)
+    with atomic_write(args.out / 'tables.md') as out:
+        out.write(tables.encode())
+    with atomic_write(args.out / 'summary.json') as out:
+        out.write(json.dumps(found, indent=1).encode() + b'\n')
+    _log.info('%s', tables)
 
 
 if __name__ == '__main__':

@@ -20,7 +20,17 @@ BAND_HALF_WIDTH = 0.007
 TEST_BANDS = (-0.10, -0.033, 0.033, 0.10)
 VALIDATION_BANDS = (-0.067, 0.0, 0.067)
 
+# How far beyond the trained ranges a place outside lies, in x or in y or in both; metres. All such
+# places are in reach and in the picture.
+OUTSIDE_FROM, OUTSIDE_TO = 0.01, 0.04
+
+# Places as the closed loop is judged: on what training saw (the first places of its split), on
+# what lies between, and beyond. Nothing is promised beyond.
+Area = Literal['seen', 'unseen', 'outside']
+AREAS: tuple[Area, ...] = ('seen', 'unseen', 'outside')
+
 _SEEDS = {'train': 1, 'validation': 2, 'test': 3}
+_OUTSIDE_SEED = 4
 
 
 @dataclass(frozen=True)
@@ -71,3 +81,33 @@ def draw_placements(split: Split, count: int) -> list[Placement]:
             )
         )
     return placements
+
+
+def draw_area(area: Area, count: int) -> list[Placement]:
+    """
+    Draw places of an area, always the same for the same arguments.
+
+    Args:
+        area: ``seen`` and ``unseen`` are the first places of the training and of the test split.
+        count: how many.
+
+    """
+    if area != 'outside':
+        return draw_placements('train' if area == 'seen' else 'test', count)
+    generator = np.random.default_rng(_OUTSIDE_SEED)
+    placements: list[Placement] = []
+    while len(placements) < count:
+        x, y = (
+            float(generator.uniform(low - OUTSIDE_TO, high + OUTSIDE_TO))
+            for low, high in (X_RANGE, Y_RANGE)
+        )
+        yaw = float(generator.uniform(*YAW_RANGE))
+        if max(beyond(x, X_RANGE), beyond(y, Y_RANGE)) >= OUTSIDE_FROM:
+            placements.append(Placement(x, y, yaw))
+    return placements
+
+
+def beyond(value: float, limits: tuple[float, float]) -> float:
+    """Tell how far a value lies outside of limits, in its unit; 0 within."""
+    low, high = limits
+    return max(low - value, value - high, 0.0)

@@ -60,6 +60,7 @@ class Outcome:
         lifted: whether the cube was in the air at the end.
         miss: smallest distance, across the table, between the fingertips and the cube's first
             place while the fingertips were at its height, metres; infinity if they never were.
+        joints: float32 (T, 8), measured at each frame: radians, and the gripper's command.
 
     """
 
@@ -67,6 +68,7 @@ class Outcome:
     hidden: bool
     lifted: bool
     miss: float
+    joints: NDArray[np.float32]
 
 
 def roll_out(
@@ -92,13 +94,14 @@ def roll_out(
     policy.reset()
     first = environment.cube_position
     miss = math.inf
-    for _ in range(frames):
-        joints = environment.joints
+    measured = np.empty((frames, len(JOINT_NAMES)), np.float32)
+    for frame in range(frames):
+        joints = measured[frame] = environment.joints
         tip = environment.kinematics.pinch_position(joints[:-1])
         if tip[2] < environment.settings.cube_side:
             miss = min(miss, float(np.hypot(*(tip - first)[:2])))
         environment.step(policy.step(environment.picture(), joints))
-    return Outcome(placement, hidden, environment.lifted, miss)
+    return Outcome(placement, hidden, environment.lifted, miss, measured)
 
 
 class PredictorPolicy:
@@ -129,9 +132,13 @@ class PredictorPolicy:
 
 
 @functools.cache
-def open_policy(bundle: Path, backend: str) -> PredictorPolicy:
+def open_policy(
+    bundle: Path, backend: str, precision: str = 'fp32', mixing: float = 1.0
+) -> PredictorPolicy:
     """Open a bundle, once a process; it stays open until the process ends."""
-    return PredictorPolicy(open_predictor(bundle, backend))
+    return PredictorPolicy(
+        open_predictor(bundle, backend, precision=precision, input_mixing=mixing)
+    )
 
 
 # Makes the policy of a rollout inside the process that runs it; must be picklable.

@@ -2,20 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eipl_trt_ros.sim.positions import (
+    AREAS,
     BAND_HALF_WIDTH,
+    OUTSIDE_FROM,
+    OUTSIDE_TO,
     SPLITS,
     TEST_BANDS,
     VALIDATION_BANDS,
     X_RANGE,
     Y_RANGE,
+    beyond,
+    draw_area,
     draw_placements,
     split_of,
 )
+from eipl_trt_ros.sim.scene import project
 
 
 @pytest.mark.parametrize('split', SPLITS)
@@ -35,3 +42,15 @@ def test_the_first_places_do_not_depend_on_how_many_are_drawn(split, few, more):
 def test_bands_do_not_touch_each_other():
     bands = sorted(TEST_BANDS + VALIDATION_BANDS)
     assert all(right - left > 2 * BAND_HALF_WIDTH for left, right in pairwise(bands))
+
+
+@pytest.mark.parametrize('area', AREAS)
+def test_places_outside_are_outside_and_all_others_inside(area):
+    places = draw_area(area, 60)
+    assert places[:20] == draw_area(area, 20)
+    for place in places:
+        out = max(beyond(place.x, X_RANGE), beyond(place.y, Y_RANGE))
+        assert (OUTSIDE_FROM <= out <= OUTSIDE_TO) if area == 'outside' else out == 0
+        x, y = project(np.array([place.x, place.y, 0.025]))
+        assert 0.05 < x < 0.95
+        assert 0.05 < y < 0.95

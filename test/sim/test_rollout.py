@@ -33,6 +33,7 @@ def test_a_policy_that_does_nothing_lifts_nothing(camera: PandaEnvironment):
     outcome = roll_out(camera, StayAtHome(camera), Placement(0.5, 0.1, 0.0), frames=3)
     assert not outcome.lifted
     assert outcome.miss == math.inf
+    assert outcome.joints.shape == (3, 8)
 
 
 @pytest.mark.parametrize('model', ['sarnn', 'cnnrnnln'])
@@ -50,9 +51,9 @@ def test_the_sample_sarnn_misses_a_cube_that_it_cannot_see(camera: PandaEnvironm
 
 
 def test_a_judgement_counts_what_was_lifted():
-    place = Placement(0.5, 0.0, 0.0)
-    seen = (Outcome(place, False, True, 0.001), Outcome(place, False, False, 0.003))
-    text = str(Judgement('model', seen, (Outcome(place, True, False, math.inf),)))
+    place, none = Placement(0.5, 0.0, 0.0), np.zeros((0, 8), np.float32)
+    seen = (Outcome(place, False, True, 0.001, none), Outcome(place, False, False, 0.003, none))
+    text = str(Judgement('model', seen, (Outcome(place, True, False, math.inf, none),)))
     assert text == 'model: lifted 1/2, with the cube hidden 0/1, median miss 2.0 mm'
 
 
