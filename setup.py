@@ -31,7 +31,7 @@ setup(
         (f'share/{NAME}', ['package.xml']),
         *shared('launch', '*.launch.py'),
         *shared('config', '*.yaml', '*.xml'),
-        *shared('samples', '*.yaml', '*.safetensors', '*.onnx', '*.mcap'),
+        *shared('samples', '*.yaml', '*.safetensors', '*.onnx', '*.mcap', 'int8.json'),
     ],
     install_requires=['setuptools'],
     python_requires='>=3.10',

@@ -31,7 +31,8 @@ def load_backend(
         bundle: a bundle with its graphs exported (the torch backend needs only the weights).
         name: one of `BACKENDS`; ``auto`` takes ONNX Runtime and says so once where a precision
             was asked for that it does not run.
-        precision: one of `PRECISIONS`.
+        precision: one of `PRECISIONS`; ``onnxruntime`` runs fp16 and int8 in their exact
+            arithmetic, which is not fast, and int8 only where the bundle has its ``int8.json``.
         threads: CPU threads for one inference.
         mixing: whether frames will be mixed with the previous prediction (EIPL's
             ``input_param`` below 1).
@@ -42,6 +43,7 @@ def load_backend(
     Raises:
         BackendError: the name or precision is unknown, or not available on this machine.
         BundleError: the bundle lacks a graph.
+        EngineError: the bundle lacks an int8 recipe, or it does not fit.
         MissingPackageError: the backend's package is not installed.
 
     """
@@ -54,20 +56,21 @@ def load_backend(
     if threads < 1:
         msg = f'threads is {threads}, expected 1 or more'
         raise BackendError(msg)
-    if precision != 'fp32':
-        if name != 'auto':
-            msg = f'the {name} backend runs fp32, not {precision}: ask for precision fp32'
+    if name == 'torch':
+        if precision != 'fp32':
+            msg = f'the torch backend runs fp32, not {precision}: ask for precision fp32'
             raise BackendError(msg)
+        from eipl_trt_ros.backends.torch import TorchBackend  # noqa: PLC0415
+
+        return TorchBackend(bundle, threads=threads, mixing=mixing)
+    if name == 'auto' and precision != 'fp32':
         _log.warning(
             'precision %s needs TensorRT engines, which this version does not run yet: '
             'running %s in fp32 on ONNX Runtime instead',
             precision,
             bundle.name,
         )
-    if name == 'torch':
-        from eipl_trt_ros.backends.torch import TorchBackend  # noqa: PLC0415
-
-        return TorchBackend(bundle, threads=threads, mixing=mixing)
+        precision = 'fp32'
     from eipl_trt_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415
 
-    return OnnxRuntimeBackend(bundle, threads=threads, mixing=mixing)
+    return OnnxRuntimeBackend(bundle, precision=precision, threads=threads, mixing=mixing)

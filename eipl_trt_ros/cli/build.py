@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         'the GPU and the TensorRT of this machine. Run it on the robot, once: engines that are '
         'there already and still fit are kept.',
         epilog='examples: eipl_trt build samples/sarnn; '
-        'eipl_trt build samples/sarnn --precision int8 --calibration validation',
+        'eipl_trt build samples/sarnn --precision int8',
     )
     parser.add_argument(
         'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
@@ -59,8 +59,9 @@ def add_parser(subparsers: Any) -> None:
         nargs='+',
         default=[],
         metavar='D',
-        help='demonstrations for int8: recordings, or folders with images.npy and joints.npy; '
-        'undisturbed ones that the model will not be judged by, some hundred frames',
+        help='calibrate int8 anew and keep the result in the bundle; demonstrations of the '
+        'training: recordings, or folders with images.npy and joints.npy; undisturbed ones, some '
+        "hundred frames (default: the bundle's own int8.json)",
     )
     parser.add_argument(
         '--method',
@@ -111,10 +112,13 @@ def run(args: argparse.Namespace) -> int:
     console = require('rich.console', install='pip install rich', needed_for='eipl_trt build')
     from eipl_trt_ros.engines.build import BuildOptions, build_engines  # noqa: PLC0415
 
-    int8 = None
-    if 'int8' in args.precision:
-        demonstrations, operators = tuple(args.calibration), tuple(args.int8_operators)
-        int8 = Int8Options(demonstrations, args.method, operators, args.budget, args.image_budget)
+    int8 = Int8Options(
+        tuple(args.calibration),
+        args.method,
+        tuple(args.int8_operators),
+        args.budget,
+        args.image_budget,
+    )
     options = BuildOptions(args.tf32, args.workspace, args.force, int8)
     for path in args.bundles:
         with console.Console(stderr=True).status(f'{path}') as status:

@@ -1,12 +1,12 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""``eipl_trt precision``: what fp16 and int8 cost a bundle in accuracy, without a GPU."""
+"""``eipl_trt precision``: calibrates int8, and measures what fp16 and int8 cost in accuracy."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.engines.int8_options import (
@@ -15,18 +15,23 @@ from eipl_trt_ros.engines.int8_options import (
     METHODS,
     Int8Options,
 )
-from eipl_trt_ros.errors import require
+from eipl_trt_ros.engines.int8_recipe import RECIPE_NAME, Int8Recipe, read_recipe
+from eipl_trt_ros.errors import EngineError, require
+
+if TYPE_CHECKING:
+    from eipl_trt_ros.engines.comparison import Comparison
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the verb's command line."""
     parser = subparsers.add_parser(
         'precision',
-        help='measure what fp16 and int8 cost a bundle in accuracy; needs no GPU',
-        description='Run the graphs that engines are built from, as they are written, with ONNX '
-        'Runtime over demonstrations that the model has not seen, and compare joints and images '
-        'with those of fp32. Prints Markdown tables.',
-        epilog='example: eipl_trt precision samples/sarnn --calibration validation --test test',
+        help='calibrate int8; measure what fp16 and int8 cost in accuracy; needs no GPU',
+        description='Find out with --calibration which layers of a bundle can be int8, and keep '
+        'that in its file int8.json. With --test, run the graphs that engines are built from, as '
+        'they are written, with ONNX Runtime over demonstrations that the model has not seen, and '
+        'compare joints and images with those of fp32; prints Markdown tables.',
+        epilog='example: eipl_trt precision samples/sarnn --calibration train --test test',
     )
     parser.add_argument(
         'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
@@ -35,16 +40,16 @@ def add_parser(subparsers: Any) -> None:
         '--calibration',
         type=Path,
         nargs='+',
-        required=True,
+        default=[],
         metavar='D',
-        help='demonstrations to calibrate int8 with: recordings, or folders with images.npy and '
-        'joints.npy',
+        help='demonstrations of the training to calibrate int8 with: recordings, or folders with '
+        "images.npy and joints.npy (default: keep the bundle's int8.json)",
     )
     parser.add_argument(
         '--test',
         type=Path,
         nargs='+',
-        required=True,
+        default=[],
         metavar='D',
         help='other demonstrations, to measure with',
     )
@@ -60,10 +65,13 @@ def run(args: argparse.Namespace) -> int:
     """Compare the precisions of each bundle."""
     require('onnx', install='pip install onnx', needed_for='eipl_trt precision')
     console = require('rich.console', install='pip install rich', needed_for='eipl_trt precision')
-    from eipl_trt_ros.engines.calibrate import Calibration  # noqa: PLC0415
+    from eipl_trt_ros.engines.calibrate import calibrate  # noqa: PLC0415
     from eipl_trt_ros.engines.comparison import compare_precisions  # noqa: PLC0415
     from eipl_trt_ros.engines.demonstrations import read_demonstrations  # noqa: PLC0415
 
+    if not (args.calibration or args.test):
+        msg = 'nothing to do: name demonstrations with --calibration, --test, or both'
+        raise EngineError(msg)
     options = Int8Options(
         tuple(args.calibration),
         method=args.method,
@@ -77,26 +85,47 @@ def run(args: argparse.Namespace) -> int:
             def tell(part: str, place: Path = path, shown: Any = status) -> None:
                 shown.update(f'{place}: {part}')
 
-            calibration = Calibration(bundle, options, tell)
+            if args.calibration:
+                bundle = calibrate(bundle, options, tell)
+            recipe = read_recipe(bundle)
             unseen = [one for folder in args.test for one in read_demonstrations(folder, bundle)]
-            found = compare_precisions(bundle, calibration, unseen, tell)
-        frames = sum(len(one) for one in unseen)
-        print(f'\n{bundle.name}: {len(unseen)} demonstrations, {frames} frames\n')
-        print('| precision | int8 layers | joint MSE | error rate | worst joint | drift | image |')
-        print('| --- | --- | --- | --- | --- | --- | --- |')
-        for row in found.rows:
-            cells = (
-                row.precision,
-                f'{row.layers} + {row.image_layers}',
-                f'{row.mse:.4e}',
-                f'{row.rate:.4f}',
-                f'{row.worst_joint:.3f}',
-                f'{row.drift:.1e}',
-                f'{row.grey_levels:.3f}',
-            )
-            print(f'| {" | ".join(cells)} |')
-        print('\n| int8 in this layer alone | error rate | joints moved (MSE) |')
-        print('| --- | --- | --- |')
-        for share in found.shares:
-            print(f'| {share.layer} | {share.rate:.4f} | {share.deviation:.1e} |')
+            found = compare_precisions(bundle, unseen, tell) if unseen else None
+        if args.calibration:
+            print(f'{path / RECIPE_NAME}: {_described(recipe)}')
+        if found is not None:
+            frames = sum(len(one) for one in unseen)
+            print(f'\n{bundle.name}: {len(unseen)} demonstrations, {frames} frames\n')
+            _print_tables(found)
     return 0
+
+
+def _described(recipe: Int8Recipe) -> str:
+    parts = []
+    for one in recipe.graphs:
+        words = f'{one.graph} {len(one.layers)} of {one.candidates} layers in int8'
+        if one.rate is not None:
+            words += f", joint error {one.rate:.3f} of fp32's"
+        if one.grey_levels is not None:
+            words += f', image off by {one.grey_levels:.2f} grey levels'
+        parts.append(words)
+    return '; '.join(parts)
+
+
+def _print_tables(found: Comparison) -> None:
+    print('| precision | int8 layers | joint MSE | error rate | worst joint | drift | image |')
+    print('| --- | --- | --- | --- | --- | --- | --- |')
+    for row in found.rows:
+        cells = (
+            row.precision,
+            f'{row.layers} + {row.image_layers}',
+            f'{row.mse:.4e}',
+            f'{row.rate:.4f}',
+            f'{row.worst_joint:.3f}',
+            f'{row.drift:.1e}',
+            f'{row.grey_levels:.3f}',
+        )
+        print(f'| {" | ".join(cells)} |')
+    print('\n| int8 in this layer alone | error rate | joints moved (MSE) |')
+    print('| --- | --- | --- |')
+    for share in found.shares:
+        print(f'| {share.layer} | {share.rate:.4f} | {share.deviation:.1e} |')

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.calibrate import Calibration, QuantizedGraph
-from eipl_trt_ros.engines.half import QUANTISERS, half_nodes, load_graph, runs_in_half, to_half
-from eipl_trt_ros.engines.int8_options import Int8Options
+from eipl_trt_ros.engines.calibrate import calibrate
+from eipl_trt_ros.engines.half import QUANTISERS, load_graph, runs_in_half
+from eipl_trt_ros.engines.int8_options import OPERATORS, Int8Options
+from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Int8Recipe, only, read_recipe
 from eipl_trt_ros.engines.machine import this_machine
-from eipl_trt_ros.engines.manifest import Manifest, Recipe, make_recipe
+from eipl_trt_ros.engines.manifest import Int8Report, Int8Source, Manifest, Recipe, make_recipe
 from eipl_trt_ros.engines.probe import int8_operators
+from eipl_trt_ros.engines.quantize import quantisable
+from eipl_trt_ros.engines.rewrite import half_graph, quantized_graph
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
 from eipl_trt_ros.errors import EngineError
@@ -32,22 +35,22 @@ class BuildOptions:
             ten-thousandth, and at a batch of one there is hardly any time to be won.
         workspace_mib: most scratch memory of a kernel, in MiB; None leaves TensorRT's own limit.
         force: build also what is there already.
-        int8: how graphs are quantised; needed for that precision.
+        int8: how graphs are quantised.
 
     """
 
     tf32: bool = False
     workspace_mib: int | None = None
     force: bool = False
-    int8: Int8Options | None = None
+    int8: Int8Options = field(default_factory=Int8Options)
 
     def words(self, recipe: Recipe) -> list[str]:
         """Give the command line's options that mean the same for a recipe."""
         words = ['--tf32'] if self.tf32 else []
         if self.workspace_mib is not None:
             words += ['--workspace', str(self.workspace_mib)]
-        if recipe.precision == 'int8' and self.int8 is not None:
-            words += self.int8.words
+        if recipe.precision == 'int8' and self.int8.operators != OPERATORS:
+            words += ['--int8-operators', *self.int8.operators]
         return words
 
 
@@ -86,12 +89,17 @@ def build_engines(
         MissingPackageError: a package is missing.
 
     """
-    if 'int8' in precisions and options.int8 is None:
-        Int8Options(())  # which says what is missing, before anything is built
     tensorrt = find_tensorrt()
-    builder = _Builder(bundle, options, tensorrt, progress or (lambda _: None))
-    with builder.store.writing():
-        return [builder.engine(graph, precision) for precision in precisions for graph in graphs]
+    tell = progress or (lambda _: None)
+    store = EngineStore(bundle)
+    with store.writing():
+        if 'int8' in precisions and options.int8.demonstrations:
+            bundle = calibrate(bundle, options.int8, tell)
+        builder = _Builder(bundle, store, options, tensorrt, tell)
+        recipes = [
+            builder.recipe(graph, precision) for precision in precisions for graph in graphs
+        ]  # all of them first: what is missing is missed before anything is built
+        return [builder.engine(recipe) for recipe in recipes]
 
 
 class _Builder:
@@ -100,44 +108,54 @@ class _Builder:
     def __init__(
         self,
         bundle: Bundle,
+        store: EngineStore,
         options: BuildOptions,
         tensorrt: TensorRT,
         progress: Callable[[str], None],
     ) -> None:
-        self.store = EngineStore(bundle)
         self._bundle = bundle
+        self._store = store
         self._options = options
         self._tensorrt = tensorrt
         self._tell = progress
         self._machine = this_machine(tensorrt)
 
     @cached_property
-    def _calibration(self) -> Calibration:
-        options = self._options.int8 or Int8Options(())
-        return Calibration(self._bundle, options, self._tell)
+    def _int8(self) -> Int8Recipe:
+        return read_recipe(self._bundle)
 
-    def engine(self, graph: str, precision: str) -> BuiltEngine:
-        """Build an engine unless it is there."""
-        recipe = make_recipe(
+    def _quantized(self, graph: str) -> GraphRecipe:
+        found = self._int8.of(self._bundle, graph)
+        model = load_graph(self._bundle.graph_path(graph))
+        return only(found, quantisable(model, self._options.int8.operators))
+
+    def recipe(self, graph: str, precision: str) -> Recipe:
+        """Write down what an engine is built from."""
+        source = None
+        if precision == 'int8':
+            found = self._quantized(graph)
+            source = Int8Source(found.digest, self._int8.calibration.sha256)
+        return make_recipe(
             self._bundle,
             graph,
             precision,
             self._machine,
             tf32=self._options.tf32,
-            int8=self._calibration.recipe if precision == 'int8' else None,
+            int8=source,
         )
-        there = None if self._options.force else self.store.built(recipe)
+
+    def engine(self, recipe: Recipe) -> BuiltEngine:
+        """Build an engine unless it is there."""
+        there = None if self._options.force else self._store.built(recipe)
         if there is not None:
             return BuiltEngine(there, cached=True)
         return BuiltEngine(self._build(recipe), cached=False)
 
     def _build(self, recipe: Recipe) -> Manifest:
         begin = time.monotonic()
-        quantized = None
-        if recipe.precision == 'int8':
-            quantized = self._calibration.quantize(recipe.graph)
+        quantized = self._quantized(recipe.graph) if recipe.precision == 'int8' else None
         self._tell(f'building {recipe.graph} {recipe.precision}')
-        known = self.store.timing_cache(recipe.machine)
+        known = self._store.timing_cache(recipe.machine)
         request = make_request(self._bundle, recipe, self._tensorrt, quantized)
         request = replace(request, workspace_mib=self._options.workspace_mib, timing_cache=known)
         try:
@@ -147,16 +165,28 @@ class _Builder:
                 raise
             raise self._int8_failure(error) from None
         if result.timing_cache not in (b'', known):
-            self.store.keep_timing_cache(recipe.machine, result.timing_cache)
+            self._store.keep_timing_cache(recipe.machine, result.timing_cache)
         command = rebuild_command(
             self._bundle.path, recipe.graph, recipe.precision, *self._options.words(recipe)
         )
-        return self.store.save(
+        return self._store.save(
             recipe,
             result.plan,
             command=command,
             seconds=time.monotonic() - begin,
-            int8=None if quantized is None else quantized.report,
+            int8=None if quantized is None else self._report(quantized),
+        )
+
+    def _report(self, quantized: GraphRecipe) -> Int8Report:
+        calibration = self._int8.calibration
+        return Int8Report(
+            quantized.layers,
+            quantized.candidates,
+            calibration.demonstrations,
+            calibration.frames,
+            quantized.rate,
+            quantized.grey_levels,
+            quantized.shares,
         )
 
     def _int8_failure(self, error: EngineError) -> EngineError:
@@ -169,7 +199,7 @@ class _Builder:
 
 
 def make_request(
-    bundle: Bundle, recipe: Recipe, tensorrt: TensorRT, quantized: QuantizedGraph | None = None
+    bundle: Bundle, recipe: Recipe, tensorrt: TensorRT, quantized: GraphRecipe | None = None
 ) -> BuildRequest:
     """
     Put together what TensorRT shall build.
@@ -181,7 +211,7 @@ def make_request(
         bundle: the model.
         recipe: what to build.
         tensorrt: what will build it.
-        quantized: the graph with int8 in it, for that precision.
+        quantized: which layers have int8, for that precision.
 
     Raises:
         EngineError: the graph cannot be read.
@@ -193,15 +223,15 @@ def make_request(
     if recipe.precision == 'fp32':
         return request
     if tensorrt.features.strong_typing:
-        model = load_graph(path) if quantized is None else quantized.model
-        model = to_half(model, half_nodes(model))
+        model = half_graph(bundle, recipe.graph, quantized)
         return replace(request, graph=model.SerializeToString(deterministic=True))
     if quantized is None:
         return replace(request, half=True, keep_fp32=lambda name: not runs_in_half(name))
     free = frozenset(quantized.layers)
+    model = quantized_graph(bundle, quantized)
     return replace(
         request,
-        graph=quantized.model.SerializeToString(deterministic=True),
+        graph=model.SerializeToString(deterministic=True),
         half=True,
         int8=True,
         keep_fp32=lambda name: (

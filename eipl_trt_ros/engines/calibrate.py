@@ -1,92 +1,131 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Quantises the graphs of a bundle by demonstrations."""
+"""Finds out, by demonstrations, how the graphs of a bundle become int8."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import onnx
 
-from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
 from eipl_trt_ros.engines.demonstrations import Demonstration, digest, read_demonstrations
 from eipl_trt_ros.engines.half import load_graph
 from eipl_trt_ros.engines.int8_options import Int8Options
-from eipl_trt_ros.engines.manifest import Int8Recipe, Int8Report
-from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize
+from eipl_trt_ros.engines.int8_recipe import (
+    FORMAT,
+    RECIPE_NAME,
+    GraphRecipe,
+    Int8Recipe,
+    Provenance,
+    Threshold,
+    read_recipe,
+    unwritable,
+    write_recipe,
+)
+from eipl_trt_ros.engines.quantize import inputs_of, quantisable
 from eipl_trt_ros.engines.ranges import measure_ranges
 from eipl_trt_ros.engines.sensitivity import Selection, select_image_layers, select_layers
+from eipl_trt_ros.errors import EngineError
+from eipl_trt_ros.spec import GRAPHS
+
+Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class QuantizedGraph:
-    """A graph with int8 in it, the names of the layers that have it, and a report."""
-
-    model: onnx.ModelProto
-    layers: tuple[str, ...]
-    report: Int8Report
-
-
-class Calibration:
+def calibrate(bundle: Bundle, options: Int8Options, progress: Tell | None = None) -> Bundle:
     """
-    Quantises the graphs of one bundle; what they share is computed once.
+    Put an int8 recipe into a bundle; nothing is done where it has that very one.
 
     Args:
-        bundle: the model.
-        options: how.
+        bundle: the model, with its graphs.
+        options: how, with demonstrations.
         progress: called with what is done next.
+
+    Returns:
+        The bundle with its recipe.
 
     Raises:
         BagError: the demonstrations cannot be read.
+        EngineError: a graph cannot be read or run, or the bundle cannot be written.
 
     """
+    _check_writable(bundle)  # before minutes of work
+    tell = progress or (lambda _: None)
+    tell('reading demonstrations')
+    demonstrations: list[Demonstration] = []
+    for path in options.demonstrations:
+        demonstrations += read_demonstrations(path, bundle)
+    calibration = _Calibration(bundle, options, demonstrations, tell)
+    if calibration.is_there():
+        return bundle
+    return write_recipe(bundle, calibration.recipe())
+
+
+class _Calibration:
+    """Quantises the graphs of one bundle; what they share is computed once."""
 
     def __init__(
-        self, bundle: Bundle, options: Int8Options, progress: Callable[[str], None] | None = None
+        self,
+        bundle: Bundle,
+        options: Int8Options,
+        demonstrations: Sequence[Demonstration],
+        tell: Tell,
     ) -> None:
         self._bundle = bundle
         self._options = options
-        self._tell = progress or (lambda _: None)
-        self._tell('reading demonstrations')
-        self._demonstrations: list[Demonstration] = []
-        for path in options.demonstrations:
-            self._demonstrations += read_demonstrations(path, bundle)
-        self.recipe = Int8Recipe(
+        self._demonstrations = demonstrations
+        self._tell = tell
+        self._graphs = [graph for graph in GRAPHS if f'{graph}.onnx' in bundle.files]
+        self._frame = Int8Recipe(
+            FORMAT,
+            bundle.files[WEIGHTS_NAME].sha256,
+            Provenance(
+                ' '.join(str(path) for path in options.demonstrations),
+                digest(demonstrations),
+                len(demonstrations),
+                sum(len(one) for one in demonstrations),
+            ),
             options.method,
-            digest(self._demonstrations),
             options.operators,
             options.budget,
             options.image_budget,
+            (),
         )
 
-    def quantize(self, graph: str) -> QuantizedGraph:
-        """
-        Quantise a graph.
+    def is_there(self) -> bool:
+        """Tell whether the bundle has the recipe that `recipe` would make."""
+        if RECIPE_NAME not in self._bundle.files:
+            return False
+        try:
+            there = read_recipe(self._bundle)
+            for graph in self._graphs:
+                there.of(self._bundle, graph)
+        except EngineError:
+            return False
+        return there.same_question(self._frame)
 
-        In int8 are those layers that the budgets allow, the same in a graph that mixes.
+    def recipe(self) -> Int8Recipe:
+        """Quantise every graph of the bundle."""
+        return self._frame.with_graphs(self._graph(graph) for graph in self._graphs)
 
-        Raises:
-            EngineError: a graph cannot be read or run.
-
-        """
-        model = load_graph(self._bundle.graph_path(graph))
-        candidates = quantisable(model, self._options.operators)
+    def _graph(self, graph: str) -> GraphRecipe:
+        """In int8 are those layers that the budgets allow, the same in a graph that mixes."""
+        path = self._bundle.graph_path(graph)
+        model = load_graph(path)
         motion = graph.startswith('motion')
         selection = self._motion if motion else self._image
-        report = Int8Report(
-            layers=selection.layers,
-            candidates=len(candidates),
-            demonstrations=len(self._demonstrations),
-            frames=sum(len(one) for one in self._demonstrations),
+        thresholds = self._thresholds(graph, model, selection.layers)
+        return GraphRecipe(
+            graph,
+            self._bundle.files[path.name].sha256,
+            selection.layers,
+            len(quantisable(model, self._options.operators)),
+            tuple(Threshold(value, highest) for value, highest in thresholds.items()),
             rate=selection.harm if motion else None,
             grey_levels=None if motion else selection.harm,
             shares=selection.shares,
-        )
-        thresholds = self._thresholds(graph, model, selection.layers)
-        return QuantizedGraph(
-            quantize(model, thresholds, selection.layers), selection.layers, report
         )
 
     @cached_property
@@ -103,7 +142,7 @@ class Calibration:
 
     def _question(
         self, graph: str
-    ) -> tuple[Bundle, onnx.ModelProto, dict[str, float], list[str], list[Demonstration]]:
+    ) -> tuple[Bundle, onnx.ModelProto, dict[str, float], list[str], Sequence[Demonstration]]:
         """Put together what the layers of a graph are chosen by."""
         model = load_graph(self._bundle.graph_path(graph))
         candidates = quantisable(model, self._options.operators)
@@ -117,3 +156,11 @@ class Calibration:
         values = inputs_of(model, layers)
         ranges = measure_ranges(self._bundle, graph, self._demonstrations, values)
         return {name: seen.threshold(self._options.method) for name, seen in ranges.items()}
+
+
+def _check_writable(bundle: Bundle) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=bundle.path):
+            pass
+    except OSError as error:
+        raise unwritable(bundle, error) from None

@@ -12,10 +12,9 @@ import onnx
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.accuracy import joint_accuracy
-from eipl_trt_ros.engines.calibrate import Calibration
 from eipl_trt_ros.engines.demonstrations import Demonstration
-from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
-from eipl_trt_ros.engines.manifest import LayerShare
+from eipl_trt_ros.engines.int8_recipe import LayerShare, read_recipe
+from eipl_trt_ros.engines.rewrite import half_graph
 from eipl_trt_ros.engines.rollout import ExactSession, rollout
 
 
@@ -55,7 +54,6 @@ class Comparison:
 
 def compare_precisions(
     bundle: Bundle,
-    calibration: Calibration,
     demonstrations: Sequence[Demonstration],
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
@@ -63,9 +61,8 @@ def compare_precisions(
     Measure the precisions of a model.
 
     Args:
-        bundle: the model.
-        calibration: made for the bundle, with other demonstrations.
-        demonstrations: to measure with.
+        bundle: the model, with its int8 recipe.
+        demonstrations: to measure with; others than those of the recipe.
         progress: called with what is done next.
 
     Raises:
@@ -73,27 +70,20 @@ def compare_precisions(
 
     """
     tell = progress or (lambda _: None)
-    quantized = {graph: calibration.quantize(graph) for graph in ('motion', 'image')}
+    found = read_recipe(bundle)
+    int8 = {graph: found.of(bundle, graph) for graph in ('motion', 'image')}
     tell('fp32 over the demonstrations')
     exact = joint_accuracy(bundle, demonstrations)
     rows = [PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0)]
-    for precision in ('fp16', 'int8'):
+    for precision, recipes in (('fp16', {}), ('int8', int8)):
         tell(f'{precision} over the demonstrations')
-        graphs = {
-            graph: load_graph(bundle.graph_path(graph)) if precision == 'fp16' else found.model
-            for graph, found in quantized.items()
-        }
-        motion, image = (to_half(model, half_nodes(model)) for model in graphs.values())
-        counts = {
-            graph: len(found.layers) if precision == 'int8' else 0
-            for graph, found in quantized.items()
-        }
+        motion, image = (half_graph(bundle, graph, recipes.get(graph)) for graph in int8)
         joints = joint_accuracy(bundle, demonstrations, motion)
         rows.append(
             PrecisionRow(
                 precision,
-                counts['motion'],
-                counts['image'],
+                len(recipes['motion'].layers) if recipes else 0,
+                len(recipes['image'].layers) if recipes else 0,
                 joints.mse,
                 joints.rate(exact),
                 float(np.nanmax(joints.per_joint / exact.per_joint)),
@@ -101,7 +91,7 @@ def compare_precisions(
                 image_difference(bundle, demonstrations, image),
             )
         )
-    return Comparison(tuple(rows), quantized['motion'].report.shares)
+    return Comparison(tuple(rows), int8['motion'].shares)
 
 
 def image_difference(

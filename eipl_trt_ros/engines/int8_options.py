@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -26,7 +25,8 @@ class Int8Options:
 
     Attributes:
         demonstrations: recordings or folders of arrays, see `read_demonstrations`; of those that
-            the model was trained on or validated with, never those it is judged by.
+            the model was trained on, never those it is judged by. None: the bundle's own recipe,
+            of which a build takes the layers of ``operators``.
         method: how ranges are cut off, one of `METHODS`.
         operators: which ONNX operators are quantised, some of `OPERATORS`.
         budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
@@ -37,19 +37,13 @@ class Int8Options:
 
     """
 
-    demonstrations: tuple[Path, ...]
+    demonstrations: tuple[Path, ...] = ()
     method: Method = 'percentile'
     operators: tuple[str, ...] = OPERATORS
     budget: float = DEFAULT_BUDGET
     image_budget: float = DEFAULT_IMAGE_BUDGET
 
     def __post_init__(self) -> None:
-        if not self.demonstrations:
-            msg = (
-                'int8 needs demonstrations to calibrate with: name recordings or folders of '
-                'arrays that the model was not judged by, with --calibration'
-            )
-            raise EngineError(msg)
         if self.method not in METHODS:
             msg = f'the method is {self.method!r}, expected one of {", ".join(METHODS)}'
             raise EngineError(msg)
@@ -63,17 +57,3 @@ class Int8Options:
         if not (math.isfinite(self.image_budget) and self.image_budget >= 0):
             msg = f'the image budget is {self.image_budget}, expected 0 grey levels or more'
             raise EngineError(msg)
-
-    @property
-    def words(self) -> list[str]:
-        """The command line's options that mean the same."""
-        words = ['--calibration', *(shlex.quote(str(path)) for path in self.demonstrations)]
-        if self.method != METHODS[0]:
-            words += ['--method', self.method]
-        if self.operators != OPERATORS:
-            words += ['--int8-operators', *self.operators]
-        if self.budget != DEFAULT_BUDGET:
-            words += ['--budget', str(self.budget)]
-        if self.image_budget != DEFAULT_IMAGE_BUDGET:
-            words += ['--image-budget', str(self.image_budget)]
-        return words

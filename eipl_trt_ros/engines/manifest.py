@@ -10,52 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
+from eipl_trt_ros.engines.int8_recipe import LayerShare
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.errors import BundleError, EngineError
 from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.records import read_record, write_record
 
-FORMAT = 1
+FORMAT = 2
 # Raised when a graph is rewritten in another way than before: engines of old are then built anew.
 REWRITE = 1
 
 
 @dataclass(frozen=True)
-class Int8Recipe:
+class Int8Source:
     """
     What decides how an int8 engine is quantised.
 
     Attributes:
-        method: how ranges are found, one of ``eipl_trt_ros.engines.ranges.METHODS``.
+        recipe_sha256: of which layers are quantised and how.
         calibration_sha256: of the demonstrations.
-        operators: the ONNX operators that may be quantised.
-        budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
-        image_budget: highest mean difference from fp32's image, in grey levels; likewise.
 
     """
 
-    method: str
+    recipe_sha256: str
     calibration_sha256: str
-    operators: tuple[str, ...]
-    budget: float
-    image_budget: float
-
-
-@dataclass(frozen=True)
-class LayerShare:
-    """
-    What int8 in one layer alone costs.
-
-    Attributes:
-        layer: name of the node.
-        rate: joint error with int8 in this layer, over that of fp32.
-        deviation: mean squared difference of the joints from fp32's, normalised units.
-
-    """
-
-    layer: str
-    rate: float
-    deviation: float
 
 
 @dataclass(frozen=True)
@@ -67,8 +45,9 @@ class Int8Report:
         layers: names of the nodes that run in int8.
         candidates: how many could have.
         demonstrations, frames: how much it was calibrated with.
-        rate: joint error to expect, over that of fp32; None for image graphs.
-        grey_levels: mean difference from fp32's image; None for motion graphs.
+        rate: joint error to expect, over that of fp32; None for image graphs, and where only some
+            of the recipe's layers are in int8: these were not measured together.
+        grey_levels: mean difference from fp32's image; likewise.
         shares: what each layer of a motion graph costs alone, the most harmful first.
 
     """
@@ -105,7 +84,7 @@ class Recipe:
     rewrite: int
     machine: Machine
     tf32: bool
-    int8: Int8Recipe | None = None
+    int8: Int8Source | None = None
 
     @property
     def key(self) -> str:
@@ -149,7 +128,7 @@ def make_recipe(
     machine: Machine,
     *,
     tf32: bool = False,
-    int8: Int8Recipe | None = None,
+    int8: Int8Source | None = None,
 ) -> Recipe:
     """
     Write down what an engine of a bundle's graph would be made from now.

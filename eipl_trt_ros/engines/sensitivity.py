@@ -15,7 +15,7 @@ from eipl_trt_ros.engines.accuracy import JointAccuracy, joint_accuracy
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import half_nodes, to_half
 from eipl_trt_ros.engines.int8_options import DEFAULT_BUDGET, DEFAULT_IMAGE_BUDGET
-from eipl_trt_ros.engines.manifest import LayerShare
+from eipl_trt_ros.engines.int8_recipe import LayerShare
 from eipl_trt_ros.engines.quantize import quantize
 from eipl_trt_ros.engines.rollout import ExactSession, rollout
 

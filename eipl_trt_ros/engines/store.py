@@ -240,8 +240,6 @@ def rebuild_command(bundle: Path, graph: str, precision: str, *options: str) -> 
     """Give the command line that builds one engine."""
     parts = ['eipl_trt build', shlex.quote(str(bundle))]
     parts += ['--precision', precision, '--graph', graph]
-    if precision == 'int8' and '--calibration' not in options:
-        parts += ['--calibration', 'DEMONSTRATIONS']
     return ' '.join([*parts, *options])
 
 

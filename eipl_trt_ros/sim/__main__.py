@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
             metavar='N',
             help=f'demonstrations of the {split} split (default: {count})',
         )
+    record.add_argument(
+        '--undisturbed',
+        action='store_true',
+        help='of the training, leave out those in which the arm is pushed: three out of four',
+    )
     record.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     record.set_defaults(run=_demonstrations)
 
@@ -104,6 +109,8 @@ def _demonstrations(args: argparse.Namespace) -> None:
     joints = []
     for split in SPLITS:
         requests = demonstrations.requests_for(split, getattr(args, split))
+        if args.undisturbed:
+            requests = [request for request in requests if request.seed is None]
         recorded = []
         for item in demonstrations.record_all(requests, workers=args.workers):
             recorded.append(item)

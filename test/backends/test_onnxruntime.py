@@ -74,8 +74,8 @@ def test_a_precision_that_is_not_there_yet_falls_back_with_one_warning(
 
 
 def test_a_precision_that_a_named_backend_lacks_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(BackendError, match='onnxruntime backend runs fp32, not int8'):
-        load_backend(bundle, 'onnxruntime', precision='int8')
+    with pytest.raises(BackendError, match='torch backend runs fp32, not int8'):
+        load_backend(bundle, 'torch', precision='int8')
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,7 @@ def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
         assert report is not None
         assert len(report.layers) == report.candidates
         assert f'{report.candidates} of {report.candidates} layers in int8' in out
-        assert manifest.command.endswith(
-            ' --int8-operators Gemm --budget 1000.0 --image-budget 255.0'
-        )
+        assert manifest.command.endswith(' --int8-operators Gemm')
     assert main(command) == 0
     assert capsys.readouterr().out.count('was there') == len(GRAPHS)
 

@@ -19,8 +19,7 @@ from onnx import TensorProto, numpy_helper
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.accuracy import JointAccuracy, joint_accuracy
-from eipl_trt_ros.engines.calibrate import Calibration
-from eipl_trt_ros.engines.demonstrations import Demonstration, digest
+from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
 from eipl_trt_ros.engines.int8_options import METHODS, OPERATORS, Int8Options
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize, scale_for
@@ -255,26 +254,9 @@ def test_an_error_that_cancels_out_by_chance_is_expected_elsewhere() -> None:
     assert lucky.expected_rate(exact) == pytest.approx(1.04)
 
 
-def test_graphs_that_mix_are_quantised_like_those_that_do_not(
-    bundle: Bundle, tmp_path: Path
-) -> None:
-    data = demonstration(bundle)
-    np.save(tmp_path / 'images.npy', data.images[None])
-    np.save(tmp_path / 'joints.npy', data.joints[None])
-    calibration = Calibration(bundle, Int8Options((tmp_path, tmp_path)))
-    assert calibration.recipe.calibration_sha256 == digest([data, data])
-    reports = {graph: calibration.quantize(graph).report for graph in GRAPHS}
-    assert reports['image'] == reports['image_mixed']
-    assert reports['image'].candidates == 6
-    assert reports['image'].rate is reports['motion'].grey_levels is None
-    assert reports['motion'] == reports['motion_mixed']
-    assert reports['motion'].frames == 8
-
-
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        ({'demonstrations': ()}, '--calibration'),
         ({'method': 'guess'}, 'percentile, entropy, minmax'),
         ({'operators': ('Add',)}, 'Conv, ConvTranspose, Gemm'),
         ({'operators': ()}, 'Conv, ConvTranspose, Gemm'),

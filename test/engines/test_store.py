@@ -19,7 +19,7 @@ import pytest
 from eipl_trt_ros.bundle import Bundle, load_bundle, write_bundle
 from eipl_trt_ros.engines.gpu import Gpu
 from eipl_trt_ros.engines.machine import Machine
-from eipl_trt_ros.engines.manifest import Int8Recipe, Recipe, make_recipe, read_manifest
+from eipl_trt_ros.engines.manifest import Int8Source, Recipe, make_recipe, read_manifest
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import EngineError
 
@@ -51,10 +51,7 @@ def test_an_engine_is_found_again_with_its_manifest(bundle: Bundle) -> None:
 
 
 def test_the_key_changes_with_everything_that_decides_what_a_plan_is(bundle: Bundle) -> None:
-    recipe = make_recipe(
-        bundle, 'motion', 'int8', ORIN, int8=Int8Recipe('entropy', 'a', ('Conv',), 1.02, 1.0)
-    )
-    other = Int8Recipe('minmax', 'a', ('Conv',), 1.02, 1.0)
+    recipe = make_recipe(bundle, 'motion', 'int8', ORIN, int8=Int8Source('a', 'b'))
     changes = [
         {'graph': 'image'},
         {'precision': 'fp16'},
@@ -62,7 +59,8 @@ def test_the_key_changes_with_everything_that_decides_what_a_plan_is(bundle: Bun
         {'weights_sha256': '0'},
         {'rewrite': 0},
         {'tf32': True},
-        {'int8': other},
+        {'int8': Int8Source('c', 'b')},
+        {'int8': Int8Source('a', 'c')},
         {'int8': None},
         {'machine': DESK},
         {'machine': dataclasses.replace(ORIN, version='10.3.1')},

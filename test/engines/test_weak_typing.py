@@ -17,11 +17,12 @@ import pytest
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.build import make_request
-from eipl_trt_ros.engines.calibrate import QuantizedGraph
 from eipl_trt_ros.engines.half import half_nodes, load_graph
+from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Threshold
 from eipl_trt_ros.engines.machine import Machine
-from eipl_trt_ros.engines.manifest import Int8Report, make_recipe
-from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize
+from eipl_trt_ros.engines.manifest import make_recipe
+from eipl_trt_ros.engines.quantize import inputs_of, quantisable
+from eipl_trt_ros.engines.rewrite import quantized_graph
 from eipl_trt_ros.engines.tensorrt_api import TensorRT
 
 OLD = Machine('TensorRT', '8.5.2')
@@ -50,20 +51,20 @@ def test_fp16_is_a_flag_with_the_delicate_layers_held_to_fp32(
 def test_int8_is_explicit_there_too_and_quantised_layers_are_not_held(bundle: Bundle) -> None:
     graph = load_graph(bundle.graph_path('motion'))
     layers = tuple(quantisable(graph))
-    quantized = quantize(graph, dict.fromkeys(inputs_of(graph, layers), 1.0), layers)
-    report = Int8Report(layers, len(layers), 1, 1)
+    thresholds = tuple(Threshold(value, 1.0) for value in inputs_of(graph, layers))
+    int8 = GraphRecipe('motion', 'a', layers, len(layers), thresholds)
     request = make_request(
         bundle,
         make_recipe(bundle, 'motion', 'int8', OLD),
         WEAK,
-        QuantizedGraph(quantized, layers, report),
+        int8,
     )
     assert request.half
     assert request.int8
     assert isinstance(request.graph, bytes)
     assert onnx.load_from_string(request.graph).opset_import[0].version == 17
     assert request.keep_fp32 is not None
-    held = {name for name in names(quantized) if request.keep_fp32(name)}
+    held = {name for name in names(quantized_graph(bundle, int8)) if request.keep_fp32(name)}
     assert 'lstm/cell' in held
     assert not held & set(layers)
     assert not any(name.endswith('QuantizeLinear') for name in held)
