@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from typing import Any
 from eipl_trt_ros import __version__
 from eipl_trt_ros.energy.frames import FrameLedger, FrameSpan
 from eipl_trt_ros.energy.history import History, PowerSample
+from eipl_trt_ros.energy.idle import IdlePower, above_idle, frame_above_idle
 from eipl_trt_ros.energy.integrate import LONGEST_GAP, Energy
 from eipl_trt_ros.energy.meter import (
     PaperEnergy,
@@ -30,21 +30,6 @@ from eipl_trt_ros.files import atomic_write
 
 FORMAT = 1
 _KIND = 'energy measurement'
-
-
-@dataclass(frozen=True)
-class IdlePower:
-    """
-    The power of a board at rest.
-
-    Attributes:
-        power_mw: in mW.
-        uncertainty_mw: standard uncertainty from sampling; 0 where the power was given by hand.
-
-    """
-
-    power_mw: float
-    uncertainty_mw: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,12 +83,6 @@ class MeasuredRun:
     predictors: Mapping[str, MeasuredPredictor]
     samples: Sequence[PowerSample]
     refused: Mapping[str, int]
-
-    def power(self) -> IdlePower:
-        """Return the window's mean power, to be another run's idle power: nothing ran in this."""
-        energy = self.window.energy
-        seconds = self.window.seconds
-        return IdlePower(energy.energy_mj / seconds, energy.uncertainty_mj / seconds)
 
     @property
     def power_modes(self) -> list[str]:
@@ -188,12 +167,12 @@ class Measurement:
             )
             raise EnergyError(msg)
         window = measure(self._history, self._ledgers, settled_ns, end_ns, gap_ns)
-        above = None if idle is None else _above_idle(window, idle)
+        above = None if idle is None else above_idle(window, idle)
         predictors = {
             name: MeasuredPredictor(
                 energy,
                 self._paper(name, begin_ns, end_ns),
-                None if above is None else _times(above, energy.share / energy.frames),
+                None if above is None else frame_above_idle(above, energy),
             )
             for name, energy in window.predictors.items()
         }
@@ -230,16 +209,6 @@ class Measurement:
             )
         except EnergyError:  # a source with a counter alone
             return None
-
-
-def _above_idle(window: WindowReport, idle: IdlePower) -> Energy:
-    at_rest_mj = idle.power_mw * window.seconds
-    uncertainty_mj = math.hypot(window.energy.uncertainty_mj, idle.uncertainty_mw * window.seconds)
-    return Energy(window.energy.energy_mj - at_rest_mj, uncertainty_mj)
-
-
-def _times(energy: Energy, factor: float) -> Energy:
-    return Energy(energy.energy_mj * factor, energy.uncertainty_mj * factor)
 
 
 def _window(report: WindowReport) -> dict[str, Any]:

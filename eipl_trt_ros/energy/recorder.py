@@ -25,8 +25,9 @@ import eipl_trt_ros
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.idle import IdlePower, idle_power
 from eipl_trt_ros.energy.integrate import LONGEST_GAP
-from eipl_trt_ros.energy.measurement import IdlePower, MeasuredRun, Measurement
+from eipl_trt_ros.energy.measurement import MeasuredRun, Measurement
 from eipl_trt_ros.energy.meter import PAPER_WARM_UP
 from eipl_trt_ros.energy.sampler import DEFAULT_INTERVAL, DEFAULT_JITTER
 from eipl_trt_ros.energy.sources import SourceInfo, SourceState
@@ -123,7 +124,8 @@ class PowerRecorder(Closing):
         """
         begin_ns = time.monotonic_ns()
         time.sleep(seconds)
-        return self._measure({}, None, begin_ns, time.monotonic_ns(), warm_up_s=0.0).power()
+        run = self._measure({}, None, begin_ns, time.monotonic_ns(), warm_up_s=0.0)
+        return idle_power(run.window)
 
     def measure(
         self,

@@ -31,8 +31,9 @@ from std_srvs.srv import Trigger
 
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.idle import IdlePower, idle_power
 from eipl_trt_ros.energy.live import FrameEnergy, LiveMeter
-from eipl_trt_ros.energy.measurement import IdlePower, Measurement, write_measurement
+from eipl_trt_ros.energy.measurement import Measurement, write_measurement
 from eipl_trt_ros.energy.sampler import Sampler
 from eipl_trt_ros.energy.sources import make_source
 from eipl_trt_ros.errors import EiplTrtError, EnergyError, InputError
@@ -40,7 +41,7 @@ from eipl_trt_ros.nodes.conversion import set_stamp
 from eipl_trt_ros.nodes.frame_timing import FrameTiming, decode
 from eipl_trt_ros.nodes.managed import RosLogHandler
 from eipl_trt_ros.nodes.parameters import declare, wrong_choice
-from eipl_trt_ros.nodes.power_report import PowerDiagnostics, frame_status
+from eipl_trt_ros.nodes.power_report import PowerDiagnostics, frame_status, sample_status
 from eipl_trt_ros.nodes.power_settings import SETTINGS, read_power_settings
 from eipl_trt_ros.nodes.process import run_node, spin
 
@@ -73,8 +74,8 @@ class PowerNode(Node):
     Publishes the energy of frames; see `power_settings` for its parameters.
 
     Subscribes to the frame timing of one or more predictors; publishes ``~/frame_energy``, a
-    ``DiagnosticArray`` per frame under the image's stamp, and ``/diagnostics``; serves
-    ``~/start_measurement`` and ``~/stop_measurement``.
+    ``DiagnosticArray`` per frame under the image's stamp, ``~/power``, one per power sample, and
+    ``/diagnostics``; serves ``~/start_measurement`` and ``~/stop_measurement``.
 
     Raises:
         EnergyError: the source was asked for something that does not exist.
@@ -103,6 +104,7 @@ class PowerNode(Node):
         self._unread = ''
         self._unread_count = 0
         self._frame_energy = self.create_publisher(DiagnosticArray, '~/frame_energy', _BURST)
+        self._power = self.create_publisher(DiagnosticArray, '~/power', 10)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._predictors = self._subscribe()
         self._live = LiveMeter(
@@ -159,11 +161,18 @@ class PowerNode(Node):
             energies = self._live.add_sample(sample, self._source.info.interval_s)
             if self._measurement is not None:
                 self._measurement.add_sample(sample)
+        self._publish_sample(sample)
         for energy in energies:
             self._publish_frame(energy)
 
+    def _publish_sample(self, sample: PowerSample) -> None:
+        name = self.get_fully_qualified_name()
+        message = DiagnosticArray(status=[sample_status(name, sample, self._source.info)])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._power.publish(message)
+
     def _publish_frame(self, energy: FrameEnergy) -> None:
-        message = DiagnosticArray(status=[frame_status(energy, self._source.info)])
+        message = DiagnosticArray(status=[frame_status(energy, self._source.info, self._idle)])
         set_stamp(message.header.stamp, energy.span.stamp_ns)
         self._frame_energy.publish(message)
 
@@ -216,7 +225,7 @@ class PowerNode(Node):
         text = f'measured {run.elapsed_s:.1f} s, written to {path}'
         if run.predictors:
             return text
-        self._idle = run.power()
+        self._idle = idle_power(run.window)
         return f'{text}; no frames: {self._idle.power_mw / 1000:.3f} W are the idle power from now'
 
     def _every_second(self) -> None:
@@ -228,6 +237,7 @@ class PowerNode(Node):
                 self._live,
                 unread=self._unread,
                 unread_count=self._unread_count,
+                idle=self._idle,
                 measurement='none' if self._measurement is None else 'running',
                 now_ns=time.monotonic_ns(),
             )

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.idle import IdlePower, above_idle, frame_above_idle
 from eipl_trt_ros.energy.integrate import LONGEST_GAP
 from eipl_trt_ros.energy.live import FrameEnergy, LiveMeter
 from eipl_trt_ros.energy.meter import PredictorEnergy, WindowReport
 from eipl_trt_ros.energy.plausibility import Plausibility
+from eipl_trt_ros.energy.sample_text import SAMPLE_KIND, SUMMARY_KIND, sample_values
 from eipl_trt_ros.energy.sources import PowerSource, SourceInfo, SourceState
 
 _SHORTEST_SILENCE = 1.0  # seconds; less can be the scheduler's doing
@@ -23,7 +25,20 @@ _NOTE = (
 )
 
 
-def frame_status(energy: FrameEnergy, info: SourceInfo) -> DiagnosticStatus:
+def sample_status(node: str, sample: PowerSample, info: SourceInfo) -> DiagnosticStatus:
+    """Return the status of one power sample, for ``~/power``; `recordings` reads it from a bag."""
+    status = DiagnosticStatus(name=f'{node.lstrip("/")}: {SAMPLE_KIND}', hardware_id=info.scope)
+    status.level = DiagnosticStatus.OK
+    status.message = info.total
+    if sample.total_mw is not None:
+        status.message += f': {sample.total_mw / 1000:.3f} W'
+    status.values = _entries(sample_values(sample))
+    return status
+
+
+def frame_status(
+    energy: FrameEnergy, info: SourceInfo, idle: IdlePower | None
+) -> DiagnosticStatus:
     """Return the status of one frame, for ``~/frame_energy``."""
     of_one = energy.window.predictors[energy.predictor]
     name = f'{energy.predictor.lstrip("/")}: frame energy'
@@ -35,9 +50,9 @@ def frame_status(energy: FrameEnergy, info: SourceInfo) -> DiagnosticStatus:
         'uncertainty of this frame (mJ)': f'{energy.energy.uncertainty_mj:.3f}',
         'time in work (ms)': f'{energy.span.busy_ns / 1e6:.3f}',
         'steps 1 to 5 (ms)': f'{energy.span.computed_ns / 1e6:.3f}',
-        **_predictor_values(of_one),
+        **_predictor_values(of_one, energy.window, idle),
         **_window_values(energy.window),
-        **_board_values(energy.newest),
+        **sample_values(energy.newest),
         'note': _NOTE,
     }
     status.values = _entries(values)
@@ -51,10 +66,16 @@ def _per_frame(of_one: PredictorEnergy) -> str:
     return f'{of_one.paper_energy_per_frame_mj:.1f} mJ per frame as in the paper, {integrated}'
 
 
-def _predictor_values(of_one: PredictorEnergy) -> dict[str, str]:
+def _predictor_values(
+    of_one: PredictorEnergy, window: WindowReport, idle: IdlePower | None
+) -> dict[str, str]:
     values = {}
     if of_one.paper_energy_per_frame_mj is not None:
         values['energy per frame, paper (mJ)'] = f'{of_one.paper_energy_per_frame_mj:.3f}'
+    if idle is not None:
+        above = frame_above_idle(above_idle(window, idle), of_one)
+        values['energy per frame above idle, integrated (mJ)'] = f'{above.energy_mj:.3f}'
+        values['uncertainty above idle (mJ)'] = f'{above.uncertainty_mj:.3f}'
     return values | {
         'energy per frame, integrated (mJ)': f'{of_one.integrated_energy_per_frame_mj:.3f}',
         'uncertainty, integrated (mJ)': f'{of_one.integrated_uncertainty_mj:.3f}',
@@ -84,19 +105,6 @@ def _window_values(window: WindowReport) -> dict[str, str]:
     return values
 
 
-def _board_values(sample: PowerSample) -> dict[str, str]:
-    values = {}
-    if sample.total_mw is not None:
-        values['power (mW)'] = f'{sample.total_mw:.0f}'
-    for rail, power in sample.rails_mw.items():
-        values[f'power of {rail} (mW)'] = f'{power:.0f}'
-    for sensor, temperature in sample.temperatures_c.items():
-        values[f'temperature of {sensor} (C)'] = f'{temperature:.1f}'
-    if sample.power_mode is not None:
-        values['power mode'] = sample.power_mode
-    return values
-
-
 def _entries(values: Mapping[str, str]) -> list[KeyValue]:
     return [KeyValue(key=key, value=value) for key, value in values.items()]
 
@@ -121,7 +129,7 @@ class PowerDiagnostics:
     """
 
     def __init__(self, name: str, begin_ns: int) -> None:
-        self._name = f'{name.lstrip("/")}: power'
+        self._name = f'{name.lstrip("/")}: {SUMMARY_KIND}'
         self._begin_ns = begin_ns
         self._last = _Seen()
 
@@ -133,6 +141,7 @@ class PowerDiagnostics:
         *,
         unread: str,
         unread_count: int,
+        idle: IdlePower | None,
         measurement: str,
         now_ns: int,
     ) -> DiagnosticStatus:
@@ -145,6 +154,7 @@ class PowerDiagnostics:
             live: the meter.
             unread: why the last message that was no frame timing could not be read.
             unread_count: how many such messages came.
+            idle: the board at rest; None where that is not known.
             measurement: what the measurement does.
             now_ns: monotonic time.
 
@@ -160,7 +170,7 @@ class PowerDiagnostics:
         )
         values = {
             **_source_values(info, plausibility),
-            **_live_values(live),
+            **_live_values(live, idle),
             'measurement': measurement,
         }
         status.values = _entries(values)
@@ -227,12 +237,14 @@ def _source_values(info: SourceInfo, plausibility: Plausibility) -> dict[str, st
     return values
 
 
-def _live_values(live: LiveMeter) -> dict[str, str]:
-    values = {} if live.newest is None else _board_values(live.newest)
+def _live_values(live: LiveMeter, idle: IdlePower | None) -> dict[str, str]:
+    values = {} if live.newest is None else sample_values(live.newest)
+    if idle is not None:
+        values['idle power (mW)'] = f'{idle.power_mw:.0f}'
     if live.window is not None:
         values |= _window_values(live.window)
         for name, of_one in live.window.predictors.items():
-            for key, value in _predictor_values(of_one).items():
+            for key, value in _predictor_values(of_one, live.window, idle).items():
                 values[f'{name}: {key}'] = value
     for name, count in sorted(live.frames.items()):
         values[f'{name}: frames heard of'] = str(count)

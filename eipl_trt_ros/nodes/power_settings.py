@@ -18,7 +18,7 @@ SETTINGS = (
         'source',
         'auto',
         'Where power is read: jtop (jtop.service of a Jetson), ina3221 (its sensors directly), '
-        'nvml (an NVIDIA GPU), recorded (a CSV file); auto takes the first that is there.',
+        'nvml (an NVIDIA GPU), recorded (a CSV file or bag); auto takes the first that is there.',
         choices=SOURCES,
         read_only=True,
     ),
@@ -80,8 +80,15 @@ SETTINGS = (
         high=100_000.0,
         read_only=True,
     ),
-    Setting('recording', '', "CSV file for the source 'recorded'.", read_only=True),
-    Setting('gpu', 0, 'Index of the GPU for nvml.', low=0, high=64, read_only=True),
+    Setting('recording', '', "CSV file or bag for the source 'recorded'.", read_only=True),
+    Setting(
+        'gpu',
+        0,
+        'Index of the GPU for nvml, as nvidia-smi counts.',
+        low=0,
+        high=64,
+        read_only=True,
+    ),
     Setting('result_file', '', 'JSON file that ~/stop_measurement writes.'),
     Setting(
         'longest_measurement',

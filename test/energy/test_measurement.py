@@ -11,8 +11,8 @@ import pytest
 
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.idle import IdlePower, idle_power
 from eipl_trt_ros.energy.measurement import (
-    IdlePower,
     Measurement,
     read_measurement,
     write_measurement,
@@ -92,7 +92,7 @@ def test_without_frames_the_boards_own_power_is_measured():
     assert measured.idle is None
     assert measured.above_idle is None
     assert measured.elapsed_s == 10
-    assert measured.power().power_mw == 7_000
+    assert idle_power(measured.window).power_mw == 7_000
     assert measured.window.mean_power_mw == 7_000
 
 

@@ -20,7 +20,6 @@ from eipl_trt_ros.energy.sources import (
     SourceState,
     make_source,
 )
-from eipl_trt_ros.energy.sources.recorded import read_power_csv
 from eipl_trt_ros.errors import EnergyError, MissingPackageError
 
 
@@ -36,6 +35,7 @@ def make_sensor(root: Path, address: str, *channels: tuple[str, int, int], name=
         (hwmon / f'curr{number}_input').write_text(f'{milliamperes}\n')
     (hwmon / 'in7_label').write_text('sum of shunt voltages\n')
     (hwmon / 'samples').write_text('4\n')
+    (hwmon / 'update_interval').write_text('7\n')
     return hwmon
 
 
@@ -62,7 +62,10 @@ def test_a_sensor_is_read_by_its_labels(tmp_path):
         {'VDD_CPU_GPU_CV': 5040 * 476 / 1000, 'VDD_SOC': 5040 * 290 / 1000}
     )
     assert source.info.scope == 'board input VDD_IN'
-    assert source.info.settings == {f'{hwmon.name} samples': '4'}
+    assert source.info.settings == {
+        f'{hwmon.name} samples': '4',
+        f'{hwmon.name} update_interval': '7',
+    }
     assert source.status.state is SourceState.READY
 
 
@@ -190,26 +193,6 @@ def test_a_recording_is_played_in_real_time_and_then_ends(tmp_path):
     assert samples[0].stamp_ns <= begin
     assert 'has ended' in str(source.status)
     assert source.read() == []
-
-
-@pytest.mark.parametrize(
-    ('text', 'reason'),
-    [
-        ('', r'the columns \(none\); expected time_s'),
-        ('time_s,watts\n0,1\n', 'the columns time_s, watts; expected time_s, total_mw'),
-        ('time_s,total_mw,volts\n0,1,5\n', 'volts'),
-        ('time_s,total_mw\n0,1\n', 'holds 1 samples'),
-        ('time_s,total_mw\n1,1\n1,1\n', 'time_s does not increase after 1'),
-        ('time_s,total_mw\n0,1\n1,many\n', "line 3: could not convert string to float: 'many'"),
-        ('time_s,total_mw\n0,1\n,1\n', 'line 3: time_s is missing'),
-        ('time_s,total_mw\n0,1\n1,2,3\n', 'line 3'),
-    ],
-)
-def test_a_file_that_is_no_recording_is_refused(tmp_path, text, reason):
-    path = tmp_path / 'power.csv'
-    path.write_text(text)
-    with pytest.raises(EnergyError, match=reason):
-        read_power_csv(path)
 
 
 def test_a_recording_that_is_not_there_or_not_named_is_refused(tmp_path):

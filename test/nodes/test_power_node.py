@@ -23,10 +23,14 @@ from builders import make_pictures
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
+from rclpy.serialization import serialize_message
 from ros_world import PATIENCE, until
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Int64MultiArray
 from std_srvs.srv import Trigger
 
+from eipl_trt_ros.energy.recordings import read_recording
 from eipl_trt_ros.energy.sources import find_sensors
 from eipl_trt_ros.errors import EnergyError
 from eipl_trt_ros.nodes.conversion import nanoseconds
@@ -34,6 +38,7 @@ from eipl_trt_ros.nodes.frame_timing import FIELDS, FrameTiming, encode
 from eipl_trt_ros.nodes.power_node import PowerNode
 
 MS = 1_000_000
+KIND = 'diagnostic_msgs/msg/DiagnosticArray'
 STAMP = 1_700_000_000 * 10**9
 
 
@@ -300,6 +305,47 @@ def test_what_a_measurement_lacks_is_said(world, tmp_path):
     assert not response.success
     assert 'expected at least 2' in response.message
     assert not (tmp_path / 'energy.json').exists()
+
+
+def test_a_measurement_without_frames_is_the_idle_power_from_then_on(world, tmp_path):
+    path = tmp_path / 'energy.json'
+    step = record(tmp_path / 'power.csv', lambda t: 3_000.0 if t < 1.0 else 8_000.0)
+    board = Board(world, step, result_file=str(path), window=0.3)
+    board.publisher()
+    assert board.call('start_measurement').success
+    time.sleep(0.3)
+    assert '3.000 W are the idle power from now' in board.call('stop_measurement').message
+    assert json.loads(path.read_text())['idle'] is None
+    begin_ns = board.node._source._begin_ns
+    until(lambda: time.monotonic_ns() > begin_ns + 1_500 * MS, 'the step')
+    board.run_frame(0, busy=20 * MS, computed=15 * MS)
+    _, values = board.energy()
+    per_frame = float(values['energy per frame, integrated (mJ)'])
+    above = float(values['energy per frame above idle, integrated (mJ)'])
+    assert above == pytest.approx(per_frame * 5 / 8, rel=1e-3)
+    status = board.summary(lambda _: True)
+    assert values_of(status)['idle power (mW)'] == '3000'
+
+
+def test_what_it_publishes_is_a_recording_of_its_power(world, tmp_path):
+    board = Board(world, record(tmp_path / 'power.csv', lambda t: 4_000.0 + 2_000.0 * t))
+    inbox = board.robot.listen(DiagnosticArray, f'{world.namespace}/power/power')
+    messages = [inbox.get(timeout=PATIENCE) for _ in range(10)]
+    path = tmp_path / 'bag'
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection('/power', KIND, typestore=store)
+        for message in messages:
+            stamp = nanoseconds(message.header.stamp)
+            writer.write(connection, stamp, serialize_message(message))
+    recording = read_recording(path)
+    assert recording.scope == 'recording power.csv'
+    powers = np.array([sample.total_mw for sample in recording.samples])
+    times = np.array([sample.stamp_ns for sample in recording.samples]) / 1e9
+    assert powers == pytest.approx(powers[0] + 2_000 * times, abs=0.01)
+    assert len(powers) == 10
+    assert recording.samples[0].temperatures_c == {'tj': 48.5}
+    assert recording.samples[0].rails_mw['SOC'] == pytest.approx(powers[0] / 4, abs=0.001)
 
 
 def test_a_measurement_that_nobody_stops_ends_by_itself(world, tmp_path):

@@ -39,12 +39,13 @@ def make_source(
     Args:
         name: one of `SOURCES`; ``'auto'`` takes the first that is there of jtop, ina3221, nvml.
         interval_s: time between samples, in seconds.
-        recording: CSV file for ``'recorded'``.
+        recording: CSV file or bag for ``'recorded'``.
         gpu: index of the GPU for ``'nvml'``.
         root: root of the file system.
 
     Raises:
         EnergyError: the recording is not named or cannot be read, or the name is unknown.
+        MissingPackageError: the recording is a bag, and rosbags is not installed.
 
     """
     if name == 'jtop':
@@ -55,7 +56,7 @@ def make_source(
         return NvmlSource(interval_s, gpu)
     if name == 'recorded':
         if not recording:
-            msg = "the power source 'recorded' needs a CSV file: set the parameter 'recording'"
+            msg = "the power source 'recorded' needs a file or bag: set the parameter 'recording'"
             raise EnergyError(msg)
         return RecordedSource(Path(recording))
     if name == 'auto':
