@@ -86,6 +86,7 @@ class Predictor(Closing):
         self._input = np.zeros(model.joint_dim, np.float32)
         self._finite = np.zeros(model.joint_dim, np.bool_)
         self._image = _Image.NONE
+        self._times = backend.timing
         self._motion = Motion(
             backend.predicted_joints, backend.encoder_points, backend.decoder_points
         )
@@ -123,7 +124,7 @@ class Predictor(Closing):
         self._shaper.shape_into(picture, backend.image)
         np.copyto(backend.joints, self._input)
         before = time.perf_counter_ns()
-        backend.timing.clear()
+        self._times.clear()
         backend.run_motion(self.input_mixing if mixing else 1.0)
         after = time.perf_counter_ns()
         self._check_prediction()
@@ -132,8 +133,8 @@ class Predictor(Closing):
             np.copyto(self._last, backend.predicted_joints)
         self.frame += 1
         self._image = _Image.DUE
-        backend.timing.pre_process += before - begin
-        backend.timing.post_process += time.perf_counter_ns() - after
+        self._times.pre_process += before - begin
+        self._times.post_process += time.perf_counter_ns() - after
         return self._motion
 
     def _take_joints(self, joints: NDArray[np.floating]) -> None:
@@ -177,7 +178,7 @@ class Predictor(Closing):
             msg = 'there is no predicted image before the first step after a reset or restore'
             raise PredictionError(msg)
         if self._image is _Image.DUE:
-            self.backend.timing.clear_image()
+            self._times.clear_image()
             self.backend.run_image()
             self._image = _Image.DONE
         return self.backend.predicted_image

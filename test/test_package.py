@@ -75,8 +75,8 @@ def test_each_room_imports_only_what_belongs_there() -> None:
         'pynvml': ('energy/sources',),
         'rclpy': ('nodes',),
         'sensor_msgs': ('nodes',),
-        'tensorrt': ('engines', 'backends/tensorrt.py'),
-        'pycuda': ('engines', 'backends/tensorrt.py'),
+        'tensorrt': ('engines', 'backends'),
+        'pycuda': ('engines', 'backends'),
     }
     package = ROOT / 'eipl_trt_ros'
     for module, allowed in rooms.items():

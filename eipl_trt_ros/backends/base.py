@@ -125,10 +125,18 @@ class Backend(Protocol):
     """Output (K, 2), SARNN only: where the model looks, x and y in 0..1 of the feature map."""
     decoder_points: NDArray[np.float32] | None
     """Output (K, 2), SARNN only: where it expects to look one step later."""
-    timing: StepTimes
-    """Each call adds its steps; the caller clears them at the start of a frame."""
     mixing: bool
     """Whether the backend was made for closed-loop mixing."""
+    notes: Mapping[str, str]
+    """What else to tell people of how it runs, such as what it had to do without."""
+
+    @property
+    def timing(self) -> StepTimes:
+        """
+        The steps, always in the same object: each call adds its own, and the caller clears them.
+
+        Ask for them behind the command: the clocks of a GPU are read only then.
+        """
 
     def run_motion(self, mix: float = 1.0) -> None:
         """

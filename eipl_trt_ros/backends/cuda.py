@@ -5,31 +5,34 @@ A GPU through pycuda, on its primary context, which TensorRT uses as well.
 
 The context is made current for a call and taken off again, whatever happens: a context that is
 left on a thread's stack aborts the process at exit, and another thread's calls fail without one.
-pycuda has no calls for recording a stream, and its events tell no handle to record them with, so
-those go to the CUDA driver's library directly.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Callable, Iterator
+import functools
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.backends import driver
 from eipl_trt_ros.backends.device import MARKS
+from eipl_trt_ros.backends.driver import Driver, find_driver
 from eipl_trt_ros.errors import BackendError, require
-
-_LIBRARY = 'libcuda.so.1'
-_CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may call CUDA
-_RECORD_EXTERNAL = 1  # CU_EVENT_RECORD_EXTERNAL: the recorded work takes the time at each replay
 
 
 class CudaDevice:
     """
     See `eipl_trt_ros.backends.device.Device`.
+
+    Waiting for the stream is left to the driver's own choice (CU_CTX_SCHED_AUTO): on a computer
+    it looks again and again, which burns no more than the frame's own time and wakes up at once.
 
     Args:
         index: which GPU.
@@ -45,41 +48,53 @@ class CudaDevice:
             'pycuda.driver', install='pip install pycuda', needed_for='the tensorrt backend'
         )
         try:
-            self._cuda.init()
-            device = self._cuda.Device(index)
-            self._context = device.retain_primary_context()
+            context = _primary_context(index)
         except self._cuda.Error as error:
             msg = f'there is no usable GPU: {error}'
             raise BackendError(msg) from None
-        self.name = device.name()
-        self._driver = ctypes.CDLL(_LIBRARY)
+        self._driver = find_driver()
+        self._current = _Current(self._cuda, context)
+        self._context = int(context.handle)
         self._memory: list[Any] = []
         self._recordings: list[ctypes.c_void_p] = []
         self._recording = False
         self._open = True
         self._events = [ctypes.c_void_p() for _ in range(MARKS)]
-        with self.current():
+        self._milliseconds = ctypes.c_float()
+        self._synchronize = self._driver['cuStreamSynchronize']
+        with self._current:
+            device = self._cuda.Context.get_device()
+            self.name: str = device.name()
+            attributes = self._cuda.device_attribute
+            self.integrated = bool(device.get_attribute(attributes.INTEGRATED))
             self._stream = self._cuda.Stream()
+            self.stream = int(self._stream.handle)
             for event in self._events:
-                self._call('cuEventCreate', ctypes.byref(event), 0)
-        self.stream = int(self._stream.handle)
+                self._driver.call('cuEventCreate', ctypes.byref(event), 0)
 
-    @contextlib.contextmanager
-    def current(self) -> Iterator[None]:
+    def current(self) -> AbstractContextManager[None]:
         """See `Device`."""
-        self._context.push()
-        try:
-            yield
-        except self._cuda.Error as error:
-            msg = f'{self.name}: {error}'
-            raise BackendError(msg) from error
-        finally:
-            self._cuda.Context.pop()
+        return self._current
 
-    def page_locked(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    def page_locked(self, size: int) -> NDArray[np.uint8]:
         """See `Device`."""
-        array: NDArray[Any] = self._cuda.pagelocked_zeros(shape, np.dtype(dtype))
+        place = ctypes.c_void_p()
+        flags = driver.HOST_PORTABLE_AND_MAPPED
+        self._driver.call('cuMemHostAlloc', ctypes.byref(place), size, flags)
+        buffer = (ctypes.c_uint8 * size).from_address(place.value or 0)
+        # not at `close`: somebody may still look at an array then, in whatever thread
+        freeing = weakref.finalize(buffer, _free_host, self._driver, self._context, place)
+        freeing.atexit = False
+        array: NDArray[np.uint8] = np.ctypeslib.as_array(buffer)
+        array[:] = 0
         return array
+
+    def mapped(self, array: NDArray[np.uint8]) -> int:
+        """See `Device`."""
+        address = ctypes.c_uint64()
+        place = array.ctypes.data
+        self._driver.call('cuMemHostGetDevicePointer_v2', ctypes.byref(address), place, 0)
+        return address.value
 
     def allocate(self, size: int) -> int:
         """See `Device`."""
@@ -102,72 +117,119 @@ class CudaDevice:
 
     def mark(self, index: int) -> None:
         """See `Device`."""
-        flags = _RECORD_EXTERNAL if self._recording else 0
-        stream = ctypes.c_void_p(self.stream)
-        self._call('cuEventRecordWithFlags', self._events[index], stream, flags)
+        flags = driver.RECORD_EXTERNAL if self._recording else 0
+        self._driver.call('cuEventRecordWithFlags', self._events[index], self.stream, flags)
 
     def elapsed(self, first: int, second: int) -> int:
         """See `Device`."""
-        milliseconds = ctypes.c_float()
         events = self._events[first], self._events[second]
-        self._call('cuEventElapsedTime', ctypes.byref(milliseconds), *events)
-        return round(milliseconds.value * 1e6)
+        self._driver.call('cuEventElapsedTime', ctypes.byref(self._milliseconds), *events)
+        return round(self._milliseconds.value * 1e6)
 
     def synchronize(self) -> None:
         """See `Device`."""
-        self._stream.synchronize()
+        result = self._synchronize(self.stream)
+        if result != 0:
+            raise self._driver.failure('cuStreamSynchronize', result)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """See `Device`."""
-        stream, graph = ctypes.c_void_p(self.stream), ctypes.c_void_p()
-        self._call('cuStreamBeginCapture_v2', stream, _CAPTURE_THREAD_LOCAL)
-        self._recording = True
-        try:
-            work()
-        except (BackendError, self._cuda.Error) as error:
-            self._driver.cuStreamEndCapture(stream, ctypes.byref(graph))
-            msg = f'a frame cannot be recorded: {error}'
-            raise BackendError(msg) from error
-        finally:
-            self._recording = False
-        self._call('cuStreamEndCapture', stream, ctypes.byref(graph))
+        graph = self._capture(work)
         recording = ctypes.c_void_p()
         try:
-            self._call(
-                'cuGraphInstantiateWithFlags',
-                ctypes.byref(recording),
-                graph,
-                ctypes.c_ulonglong(0),
-            )
+            self._driver.call('cuGraphInstantiateWithFlags', ctypes.byref(recording), graph, 0)
         finally:
-            self._driver.cuGraphDestroy(graph)
+            self._driver['cuGraphDestroy'](graph)
         self._recordings.append(recording)
-        launch = self._driver.cuGraphLaunch
+        self._driver.call('cuGraphUpload', recording, self.stream)
+        launch, stream, failure = self._driver['cuGraphLaunch'], self.stream, self._driver.failure
 
         def replay() -> None:
             result = launch(recording, stream)
             if result != 0:
-                msg = f'{self.name}: cuGraphLaunch gave CUDA error {result}'
-                raise BackendError(msg)
+                raise failure('cuGraphLaunch', result)
 
         return replay
 
-    def _call(self, function: str, *arguments: Any) -> None:
-        result = getattr(self._driver, function)(*arguments)
+    def _capture(self, work: Callable[[], None]) -> ctypes.c_void_p:
+        graph = ctypes.c_void_p()
+        end = self._driver['cuStreamEndCapture']
+        self._driver.call('cuStreamBeginCapture_v2', self.stream, driver.CAPTURE_THREAD_LOCAL)
+        self._recording = True
+        try:
+            work()
+        except BaseException as error:
+            if end(self.stream, ctypes.byref(graph)) == 0:
+                self._driver['cuGraphDestroy'](graph)
+            if isinstance(error, (BackendError, self._cuda.Error)):
+                msg = f'a frame cannot be recorded: {error}'
+                raise BackendError(msg) from error
+            raise
+        finally:
+            self._recording = False
+        result = end(self.stream, ctypes.byref(graph))
         if result != 0:
-            msg = f'{self.name}: {function} gave CUDA error {result}'
+            msg = (
+                f'a frame cannot be recorded: {self._driver.failure("cuStreamEndCapture", result)}'
+            )
             raise BackendError(msg)
+        return graph
 
     def close(self) -> None:
-        """See `Device`."""
+        """See `Device`; goes on where the GPU has failed, which then refuses each of these."""
         if not self._open:
             return
         self._open = False
-        with self.current():
+        with self._current:
+            with contextlib.suppress(BackendError):
+                self.synchronize()
             for recording in self._recordings:
-                self._driver.cuGraphExecDestroy(recording)
+                self._driver['cuGraphExecDestroy'](recording)
             for event in self._events:
-                self._driver.cuEventDestroy_v2(event)
+                self._driver['cuEventDestroy_v2'](event)
             for memory in self._memory:
                 memory.free()
+            self._memory.clear()
             self._stream = None
+
+
+class _Current:
+    """Makes a context the thread's own for a block; may be entered again, and by any thread."""
+
+    def __init__(self, cuda: Any, context: Any) -> None:
+        self._push, self._pop, self._error = context.push, cuda.Context.pop, cuda.Error
+
+    def __enter__(self) -> None:
+        self._push()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pop()
+        if error is not None and isinstance(error, self._error):
+            raise BackendError(' '.join(str(error).split())) from error
+
+
+@functools.cache
+def _primary_context(index: int) -> Any:
+    """
+    Return pycuda's handle of a GPU's primary context; the same object at every call.
+
+    It is kept for the life of the process, as the CUDA runtime under TensorRT keeps the context
+    itself, so that giving it back would free nothing. And pycuda could not give it back: it
+    pushes a context that is not current to do so, and takes it for granted that this pops it
+    again, which is not so for a primary context.
+    """
+    cuda = require('pycuda.driver', install='pip install pycuda', needed_for='a GPU')
+    cuda.init()
+    return cuda.Device(index).retain_primary_context()
+
+
+def _free_host(calls: Driver, context: int, place: ctypes.c_void_p) -> None:
+    """Free page-locked memory that nobody looks at any more."""
+    if calls['cuCtxPushCurrent_v2'](context) == 0:
+        calls['cuMemFreeHost'](place)
+        calls['cuCtxPopCurrent_v2'](ctypes.byref(ctypes.c_void_p()))

@@ -23,12 +23,17 @@ class Device(Protocol):
     """What it is, for people."""
     stream: int
     """Handle of the stream."""
+    integrated: bool
+    """Whether it shares the host's memory, as a Jetson does."""
 
     def current(self) -> AbstractContextManager[None]:
         """Make the device the calling thread's, for the block; restored whatever happens."""
 
-    def page_locked(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-        """Return a zeroed host array that the device can copy from and to on its own."""
+    def page_locked(self, size: int) -> NDArray[np.uint8]:
+        """Return so many zeroed bytes of the host that the device can reach on its own."""
+
+    def mapped(self, array: NDArray[np.uint8]) -> int:
+        """Return the address under which the device reaches what `page_locked` gave."""
 
     def allocate(self, size: int) -> int:
         """Return the address of new zeroed device memory of so many bytes."""
@@ -64,7 +69,7 @@ class Device(Protocol):
         """Release all memory and recordings. A second call does nothing."""
 
 
-MARKS = 4
+MARKS = 7
 
 
 def byte_count(shape: tuple[int, ...], dtype: str) -> int:

@@ -8,9 +8,10 @@ import logging
 
 from eipl_trt_ros.backends.base import Backend
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import BackendError
+from eipl_trt_ros.engines.gpu import find_gpu
+from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
 
-BACKENDS = ('auto', 'onnxruntime', 'torch')
+BACKENDS = ('auto', 'tensorrt', 'onnxruntime', 'torch')
 PRECISIONS = ('fp32', 'fp16', 'int8')
 
 _log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ def load_backend(
 
     Args:
         bundle: a bundle with its graphs exported (the torch backend needs only the weights).
-        name: one of `BACKENDS`; ``auto`` takes ONNX Runtime and says so once where a precision
-            was asked for that it does not run.
+        name: one of `BACKENDS`; ``auto`` takes TensorRT where it is installed and the bundle
+            holds engines for this GPU, else ONNX Runtime in fp32, and says why.
         precision: one of `PRECISIONS`; ``onnxruntime`` runs fp16 and int8 in their exact
             arithmetic, which is not fast, and int8 only where the bundle has its ``int8.json``.
         threads: CPU threads for one inference.
@@ -43,7 +44,8 @@ def load_backend(
     Raises:
         BackendError: the name or precision is unknown, or not available on this machine.
         BundleError: the bundle lacks a graph.
-        EngineError: the bundle lacks an int8 recipe, or it does not fit.
+        EngineError: the bundle lacks an int8 recipe or an engine that fits; the text says how to
+            make it.
         MissingPackageError: the backend's package is not installed.
 
     """
@@ -63,14 +65,39 @@ def load_backend(
         from eipl_trt_ros.backends.torch import TorchBackend  # noqa: PLC0415
 
         return TorchBackend(bundle, threads=threads, mixing=mixing)
-    if name == 'auto' and precision != 'fp32':
-        _log.warning(
-            'precision %s needs TensorRT engines, which this version does not run yet: '
-            'running %s in fp32 on ONNX Runtime instead',
-            precision,
-            bundle.name,
-        )
+    if name == 'tensorrt':
+        return _open_engines(bundle, precision, mixing=mixing)
+    if name == 'auto':
+        found = _engines_if_usable(bundle, precision, mixing=mixing)
+        if found is not None:
+            return found
         precision = 'fp32'
     from eipl_trt_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415
 
     return OnnxRuntimeBackend(bundle, precision=precision, threads=threads, mixing=mixing)
+
+
+def _open_engines(bundle: Bundle, precision: str, *, mixing: bool) -> Backend:
+    from eipl_trt_ros.backends.engines import open_engines  # noqa: PLC0415
+
+    return open_engines(bundle, precision, mixing=mixing)
+
+
+def _engines_if_usable(bundle: Bundle, precision: str, *, mixing: bool) -> Backend | None:
+    """Make the tensorrt backend; where that cannot be, say why, loudly if something is lost."""
+    gpu = find_gpu()
+    try:
+        if gpu is None:
+            msg = 'there is no GPU'
+            raise BackendError(msg)
+        return _open_engines(bundle, precision, mixing=mixing)
+    except (BackendError, EngineError, MissingPackageError) as error:
+        level = logging.INFO if gpu is None and precision == 'fp32' else logging.WARNING
+        _log.log(
+            level,
+            'running %s in fp32 on ONNX Runtime, not in %s on TensorRT: %s',
+            bundle.name,
+            precision,
+            error,
+        )
+        return None

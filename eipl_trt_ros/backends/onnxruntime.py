@@ -52,6 +52,7 @@ class OnnxRuntimeBackend:
         self.mixing = mixing
         self.device = processor_name()
         self.timing = StepTimes()
+        self.notes: Mapping[str, str] = {}
         suffix = '_mixed' if mixing else ''
         self._motion = self._session(bundle, f'motion{suffix}', threads)
         self._image = self._session(bundle, f'image{suffix}', threads)

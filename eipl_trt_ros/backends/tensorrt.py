@@ -3,16 +3,17 @@
 """
 TensorRT on a GPU: the engines of a bundle, with the state on the device.
 
-A frame copies the image and the joints in once, runs the motion engine and copies the command
-out; the image engine runs behind it, on the image that is there already. h and c lie in two
-buffers in turn: a frame reads one and writes the other. All of a frame's work, copies included,
-is recorded once for each of the two directions and then started with one call, where the device
-can record; where it cannot, it is put on the stream call by call, and `recording_failure` says
-why.
+A frame copies the image and the joints in with one copy, runs the motion engine and copies the
+command out; the image engine runs behind it, on the image that is there already. h and c lie in
+two buffers in turn: a frame reads one and writes the other. All of a frame's work, copies
+included, is recorded once for each of the two directions and then started with one call, where
+the device can record; where it cannot, it is put on the stream call by call, and `notes` say why.
 """
 
 from __future__ import annotations
 
+import contextlib
+import statistics
 import time
 from collections.abc import Callable, Mapping
 
@@ -20,20 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends.base import StepTimes
-from eipl_trt_ros.backends.cuda import CudaDevice
+from eipl_trt_ros.backends.buffers import Block, Carried
 from eipl_trt_ros.backends.device import Device, byte_count
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.machine import this_machine
 from eipl_trt_ros.engines.runtime import Engine
-from eipl_trt_ros.engines.store import EngineStore
-from eipl_trt_ros.engines.tensorrt_api import find_tensorrt
 from eipl_trt_ros.errors import BackendError
-from eipl_trt_ros.spec import TensorSpec
+
+HOST_MEMORY = ('auto', 'copied', 'mapped')
+_TRIAL_FRAMES = 50
 
 Work = Callable[[], None]
-# Inputs that a motion graph takes from what a frame before has written: (input, output).
+# Inputs that a motion graph takes from what the frame before has written: (input, output).
 _CARRIED = (('h', 'next_h'), ('c', 'next_c'), ('previous_joints', 'raw_joints'))
-_TO_HOST = ('predicted_joints', 'encoder_points', 'decoder_points')
+_IN = ('image', 'joints', 'mix')
+_OUT = ('predicted_joints', 'encoder_points', 'decoder_points')
+# marks on the stream: of the motion graph, then of the image graph
+_BEGUN, _COPIED_IN, _INFERRED, _COPIED_OUT, _IMAGE_INFERRED, _IMAGE_COPIED_OUT = range(6)
 
 
 class TensorRTBackend:
@@ -47,6 +50,9 @@ class TensorRTBackend:
         load: gives the engine of a graph, such as ``'motion'``; called on the device.
         mixing: whether frames will be mixed with the previous prediction.
         recorded: whether to record a frame's work, see `Device.record`.
+        host_memory: ``'copied'``: inputs and outputs are copied; ``'mapped'``: engines read and
+            write them in the host's memory; ``'auto'``: where the device shares that memory,
+            what takes less time in a trial, else copied.
 
     Raises:
         BackendError: an engine's inputs or outputs are not those of the model.
@@ -64,12 +70,15 @@ class TensorRTBackend:
         *,
         mixing: bool = False,
         recorded: bool = True,
+        host_memory: str = 'auto',
     ) -> None:
         self.precision = precision
         self.mixing = mixing
         self.device = device.name
-        self.timing = StepTimes()
         self.recording_failure: str | None = None
+        self._timing = StepTimes()
+        self._unread = 0
+        self._image_unread = 0
         self._device = device
         self._engines: dict[str, Engine] = {}
         self._current = 0
@@ -80,12 +89,15 @@ class TensorRTBackend:
                 self._motion = self._load(bundle, f'motion{suffix}', load)
                 self._image = self._load(bundle, f'image{suffix}', load)
                 self._make_buffers()
-                self._motion_work = [self._prepared(self._put_motion, i, recorded) for i in (0, 1)]
-                self._image_work = [self._prepared(self._put_image, i, recorded) for i in (0, 1)]
+                self._prepare(recorded, host_memory)
             self.reset()
         except BaseException:
             self.close()
             raise
+        self.notes: Mapping[str, str] = {
+            'CUDA graph': self.recording_failure or ('replayed' if recorded else 'not asked for'),
+            'host memory': 'mapped' if self._mapped else 'copied',
+        }
 
     def _load(self, bundle: Bundle, graph: str, load: Callable[[str], Engine]) -> Engine:
         engine = load(graph)
@@ -103,43 +115,57 @@ class TensorRTBackend:
         return engine
 
     def _make_buffers(self) -> None:
-        """Give every value a place on the device, two of those that are carried on."""
+        """Give every value its place; those that are carried on have two."""
+        device = self._device
         ends = [*self._motion.inputs, *self._motion.outputs, *self._image.inputs]
         specs = {spec.name: spec for spec in [*ends, *self._image.outputs]}
-        written = dict(_CARRIED)
+
+        def block(*names: str) -> Block:
+            return Block(device, [specs[name] for name in names if name in specs])
+
+        self._in, self._out, self._picture = block(*_IN), block(*_OUT), block('predicted_image')
         self._carried = {
-            name: [self._allocate(specs[name]) for _ in (0, 1)]
-            for name in written
-            if name in specs
+            taken: Carried(device, specs[taken], 2) for taken, _ in _CARRIED if taken in specs
         }
-        self._sizes = {spec.name: byte_count(spec.shape, spec.dtype) for spec in specs.values()}
-        shared = specs.keys() - written.keys() - set(written.values())
-        # the image graph's raw image is what the next frame's motion graph takes
-        shared -= {'previous_image'}
-        self._places = {name: self._allocate(specs[name]) for name in sorted(shared)}
+        self._staying: dict[str, int] = {}
         if self.mixing:
-            self._places['previous_image'] = self._places['raw_image']
-        host = {
-            name: self._device.page_locked(spec.shape, spec.dtype)
-            for name, spec in specs.items()
-            if name != 'model_image'  # never leaves the device
-        }
-        self._host = host
-        self.image: NDArray[np.uint8] = host['image']
-        self.joints: NDArray[np.float32] = host['joints']
-        self.predicted_joints: NDArray[np.float32] = host['predicted_joints']
-        self.predicted_image: NDArray[np.uint8] = host['predicted_image']
-        self.encoder_points: NDArray[np.float32] | None = host.get('encoder_points')
-        self.decoder_points: NDArray[np.float32] | None = host.get('decoder_points')
+            # what the image graph gives is what the next frame's motion graph takes
+            image = Carried(device, specs['raw_image'], 1)
+            self._carried['previous_image'] = image
+            self._staying['raw_image'] = image.addresses[0]
+            if 'model_image' in specs:  # what the motion graph saw, for the image graph
+                spec = specs['model_image']
+                self._staying['model_image'] = device.allocate(byte_count(spec.shape, spec.dtype))
+        arrays = {**self._in.arrays, **self._out.arrays}
+        self._mix: NDArray[np.float32] | None = arrays.get('mix')
+        self.image: NDArray[np.uint8] = arrays['image']
+        self.joints: NDArray[np.float32] = arrays['joints']
+        self.predicted_joints: NDArray[np.float32] = arrays['predicted_joints']
+        self.predicted_image: NDArray[np.uint8] = self._picture.arrays['predicted_image']
+        self.encoder_points: NDArray[np.float32] | None = arrays.get('encoder_points')
+        self.decoder_points: NDArray[np.float32] | None = arrays.get('decoder_points')
 
-    def _allocate(self, spec: TensorSpec) -> int:
-        return self._device.allocate(byte_count(spec.shape, spec.dtype))
+    def _prepare(self, recorded: bool, host_memory: str) -> None:
+        """Make ready all that a frame puts on the stream; try both places of values if asked."""
+        choices: tuple[bool, ...] = (host_memory == 'mapped',)
+        if host_memory == 'auto' and self._device.integrated:
+            choices = (False, True)
+        trials = []
+        for mapped in choices:
+            motion = [self._prepared(self._put_motion, i, mapped, recorded) for i in (0, 1)]
+            image = [self._prepared(self._put_image, i, mapped, recorded) for i in (0, 1)]
+            trials.append((mapped, motion, image))
+        if len(trials) > 1:
+            trials.sort(key=lambda trial: self._median_time(trial[1][0]))
+        self._mapped, self._motion_work, self._image_work = trials[0]
 
-    def _prepared(self, put: Callable[[int], None], current: int, recorded: bool) -> Work:
+    def _prepared(
+        self, put: Callable[[int, bool], None], current: int, mapped: bool, recorded: bool
+    ) -> Work:
         """Run a piece of a frame once, as engines want before they are recorded; record it."""
 
         def work() -> None:
-            put(current)
+            put(current, mapped)
 
         work()
         self._device.synchronize()
@@ -151,98 +177,134 @@ class TensorRTBackend:
             self.recording_failure = str(error)
             return work
 
-    def _put_motion(self, current: int) -> None:
-        device, engine = self._device, self._motion
-        device.mark(0)
-        for name in ('image', 'joints', 'mix'):
-            if name in self._places:
-                device.copy_in(self._places[name], self._host[name])
-        device.mark(1)
-        self._bind(engine, current)
-        engine.enqueue(device.stream)
-        device.mark(2)
-        for name in _TO_HOST:
-            if name in self._places:
-                device.copy_out(self._host[name], self._places[name])
-        device.mark(3)
+    def _median_time(self, work: Work) -> float:
+        taken = []
+        for _ in range(_TRIAL_FRAMES):
+            begin = time.perf_counter_ns()
+            work()
+            self._device.synchronize()
+            taken.append(time.perf_counter_ns() - begin)
+        return statistics.median(taken)
 
-    def _put_image(self, current: int) -> None:
-        device, engine = self._device, self._image
-        device.mark(0)
-        self._bind(engine, current)
-        engine.enqueue(device.stream)
-        device.mark(1)
-        device.copy_out(self.predicted_image, self._places['predicted_image'])
-        device.mark(2)
+    def _put_motion(self, current: int, mapped: bool) -> None:
+        device = self._device
+        if mapped:
+            self._enqueue(self._motion, current, mapped)
+            return
+        device.mark(_BEGUN)
+        self._in.copy_in()
+        device.mark(_COPIED_IN)
+        self._enqueue(self._motion, current, mapped)
+        device.mark(_INFERRED)
+        self._out.copy_out()
+        device.mark(_COPIED_OUT)
 
-    def _bind(self, engine: Engine, current: int) -> None:
-        """Tell an engine where its values lie when a frame reads this one of the two buffers."""
-        places = dict(self._places)
+    def _put_image(self, current: int, mapped: bool) -> None:
+        self._enqueue(self._image, current, mapped)
+        if not mapped:
+            self._device.mark(_IMAGE_INFERRED)
+            self._picture.copy_out()
+            self._device.mark(_IMAGE_COPIED_OUT)
+
+    def _enqueue(self, engine: Engine, current: int, mapped: bool) -> None:
+        """Put a run on the stream that reads this one of the two places of what is carried."""
+        places = dict(self._staying)
+        for block in (self._in, self._out, self._picture):
+            places.update(block.mapped_addresses if mapped else block.addresses)
         for taken, given in _CARRIED:
             if taken in self._carried:
-                places[taken] = self._carried[taken][current]
-                places[given] = self._carried[taken][1 - current]
+                addresses = self._carried[taken].addresses
+                places[taken], places[given] = addresses[current], addresses[1 - current]
+        if self.mixing:
+            places['previous_image'] = places['raw_image']
         for spec in (*engine.inputs, *engine.outputs):
             engine.set_address(spec.name, places[spec.name])
+        engine.enqueue(self._device.stream)
 
     def run_motion(self, mix: float = 1.0) -> None:
         """Run the motion engine; see `Backend`."""
-        if self.mixing:
-            self._host['mix'][0] = mix
-        work = self._motion_work[self._current]
-        spent, copied_in, copied_out = self._run(work, (0, 1), (2, 3))
-        self.timing.copy_in += copied_in
-        self.timing.copy_out += copied_out
-        # what starting and waiting took beside the stream's own time counts as inference
-        self.timing.infer += max(0, spent - copied_in - copied_out)
+        if self._mix is not None:
+            self._mix[0] = mix
+        self._unread = 0
+        self._unread = self._run(self._motion_work[self._current])
 
     def advance(self) -> None:
-        """Swap the state buffers; see `Backend`."""
+        """Swap the places of the state; see `Backend`."""
         self._current = 1 - self._current
 
     def run_image(self) -> None:
         """Run the image engine; see `Backend`."""
-        spent, copied_out = self._run(self._image_work[self._current], (1, 2))
-        self.timing.image_copy_out += copied_out
-        self.timing.image_infer += max(0, spent - copied_out)
+        self._image_unread = 0
+        self._image_unread = self._run(self._image_work[self._current])
 
-    def _run(self, work: Work, *spans: tuple[int, int]) -> tuple[int, ...]:
-        """Run, and give the nanoseconds of all of it and of spans between two marks."""
+    def _run(self, work: Work) -> int:
+        """Run, and give the nanoseconds that it took."""
+        device = self._device
         begin = time.perf_counter_ns()
-        with self._device.current():
-            work()
-            self._device.synchronize()
-            spent = time.perf_counter_ns() - begin
-            return spent, *(self._device.elapsed(*span) for span in spans)
+        with device.current():
+            try:
+                work()
+                device.synchronize()
+            except BaseException:
+                # what was put on the stream before must not meet the next frame's inputs
+                with contextlib.suppress(BackendError):
+                    device.synchronize()
+                raise
+        return time.perf_counter_ns() - begin
 
-    def _state_places(self) -> dict[str, int]:
-        places = {name: pair[self._current] for name, pair in self._carried.items()}
-        if self.mixing:
-            places['previous_image'] = self._places['previous_image']
-        return places
+    @property
+    def timing(self) -> StepTimes:
+        """The steps; those on the device are asked for here, behind the command."""
+        if (self._unread or self._image_unread) and not self._closed:
+            with self._device.current():
+                self._read_marks()
+        return self._timing
+
+    def _read_marks(self) -> None:
+        """Add what was not added yet; starting and waiting count as inference."""
+        timing, elapsed = self._timing, self._device.elapsed
+        spent, self._unread = self._unread, 0
+        if spent and not self._mapped:
+            copied_in, copied_out = elapsed(_BEGUN, _COPIED_IN), elapsed(_INFERRED, _COPIED_OUT)
+            timing.copy_in += copied_in
+            timing.copy_out += copied_out
+            spent = max(0, spent - copied_in - copied_out)
+        timing.infer += spent
+        spent, self._image_unread = self._image_unread, 0
+        if spent and not self._mapped:
+            copied_out = elapsed(_IMAGE_INFERRED, _IMAGE_COPIED_OUT)
+            timing.image_copy_out += copied_out
+            spent = max(0, spent - copied_out)
+        timing.image_infer += spent
+
+    def _state(self) -> dict[str, tuple[Carried, int]]:
+        """Give what is carried from frame to frame, and which of its places is current."""
+        return {
+            name: (value, self._current if len(value.addresses) > 1 else 0)
+            for name, value in self._carried.items()
+        }
 
     def reset(self) -> None:
         """Set the state to zeros; see `Backend`."""
         with self._device.current():
-            for name, address in self._state_places().items():
-                self._device.clear(address, self._sizes[name])
+            for value, place in self._state().values():
+                value.clear(place)
             self._device.synchronize()
 
     def get_state(self) -> dict[str, NDArray[np.float32]]:
         """Return a copy of the state; see `Backend`."""
-        places = self._state_places()
         with self._device.current():
-            for name, address in places.items():
-                self._device.copy_out(self._host[name], address)
+            for value, place in self._state().values():
+                value.copy_out(place)
             self._device.synchronize()
-        return {name: self._host[name].copy() for name in places}
+        return {name: value.array.copy() for name, value in self._carried.items()}
 
     def set_state(self, state: Mapping[str, NDArray[np.float32]]) -> None:
         """Replace the state; see `Backend`."""
         with self._device.current():
-            for name, address in self._state_places().items():
-                np.copyto(self._host[name], state[name])
-                self._device.copy_in(address, self._host[name])
+            for name, (value, place) in self._state().items():
+                np.copyto(value.array, state[name])
+                value.copy_in(place)
             self._device.synchronize()
 
     def close(self) -> None:
@@ -255,34 +317,3 @@ class TensorRTBackend:
                 engine.close()
         self._engines = {}
         self._device.close()
-
-
-def open_engines(
-    bundle: Bundle, precision: str, *, mixing: bool = False, gpu: int = 0
-) -> TensorRTBackend:
-    """
-    Make the backend for the engines that a bundle holds for this machine.
-
-    Args:
-        bundle: the model.
-        precision: ``fp32``, ``fp16`` or ``int8``.
-        mixing: whether frames will be mixed with the previous prediction.
-        gpu: which GPU.
-
-    Raises:
-        EngineError: an engine is missing, damaged, or made for something else; the text says
-            how to build it.
-        BackendError: there is no GPU, or it has no room.
-        MissingPackageError: TensorRT or pycuda is not installed.
-
-    """
-    tensorrt = find_tensorrt()
-    store, machine = EngineStore(bundle), this_machine(tensorrt, gpu)
-    suffix = '_mixed' if mixing else ''
-    graphs = (f'motion{suffix}', f'image{suffix}')
-    plans = {graph: store.load(graph, precision, machine)[1] for graph in graphs}
-
-    def load(graph: str) -> Engine:
-        return tensorrt.load(plans[graph], f'{bundle.path}: {graph} {precision}')
-
-    return TensorRTBackend(bundle, precision, CudaDevice(gpu), load, mixing=mixing)

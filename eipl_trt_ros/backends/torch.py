@@ -60,6 +60,7 @@ class TorchBackend:
         torch.set_num_threads(threads)
         self.mixing = mixing
         self.timing = StepTimes()
+        self.notes: Mapping[str, str] = {}
         self._bundle = bundle
         self._low, self._high = bundle.joint_minimum, bundle.joint_maximum
         weights = WeightFile(bundle.weights_path)

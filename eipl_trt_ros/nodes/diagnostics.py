@@ -135,6 +135,7 @@ def _identity(predictor: Predictor) -> dict[str, str]:
         'model': bundle.model.type,
         'backend': predictor.backend.name,
         'precision': predictor.backend.precision,
+        **predictor.backend.notes,
         'model rate (Hz)': f'{bundle.rate_hz:g}',
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from eipl_trt_ros.backends.device import MARKS
+from eipl_trt_ros.backends.device import MARKS, byte_count
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError
 
@@ -29,7 +29,8 @@ class HostDevice:
     name = 'host'
     stream = 1
 
-    def __init__(self, *, records: bool = True) -> None:
+    def __init__(self, *, records: bool = True, integrated: bool = False) -> None:
+        self.integrated = integrated
         self.depth = 0
         self.open = True
         self.records = records
@@ -49,8 +50,12 @@ class HostDevice:
         finally:
             self.depth -= 1
 
-    def page_locked(self, shape: tuple[int, ...], dtype: str) -> NDArray:
-        return self._keep(np.zeros(shape, dtype))
+    def page_locked(self, size: int) -> NDArray:
+        return self._keep(np.zeros(size, np.uint8))
+
+    def mapped(self, array: NDArray) -> int:
+        assert array.ctypes.data in self._arrays
+        return array.ctypes.data
 
     def allocate(self, size: int) -> int:
         return self._keep(np.zeros(size, np.uint8)).ctypes.data
@@ -113,8 +118,12 @@ class HostDevice:
 
         return replay
 
-    def array(self, address: int) -> NDArray:
-        return self._arrays[address]
+    def array(self, address: int, size: int) -> NDArray:
+        """Return so many bytes of what was allocated, and where they are."""
+        start = max(place for place in self._arrays if place <= address)
+        begin = address - start
+        assert begin + size <= self._arrays[start].nbytes
+        return self._arrays[start][begin : begin + size]
 
     def close(self) -> None:
         assert self.depth == 0
@@ -151,7 +160,9 @@ class HostEngine:
 
         def run() -> None:
             def view(spec) -> NDArray:
-                return self._device.array(places[spec.name]).view(spec.dtype).reshape(spec.shape)
+                size = byte_count(spec.shape, spec.dtype)
+                found = self._device.array(places[spec.name], size)
+                return found.view(spec.dtype).reshape(spec.shape)
 
             feed = {spec.name: view(spec) for spec in self.inputs}
             names = [spec.name for spec in self.outputs]

@@ -69,7 +69,7 @@ def test_a_precision_that_is_not_there_yet_falls_back_with_one_warning(
         backend = load_backend(bundle, 'auto', precision='fp16')
     assert backend.precision == 'fp32'
     assert [record.levelname for record in caplog.records] == ['WARNING']
-    assert 'fp16 needs TensorRT' in caplog.text
+    assert 'in fp32 on ONNX Runtime, not in fp16 on TensorRT: there is no GPU' in caplog.text
     backend.close()
 
 

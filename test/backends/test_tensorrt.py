@@ -13,7 +13,8 @@ from builders import SPECS, make_pictures, write_random_bundle
 from host_device import HostDevice, HostEngine
 
 from eipl_trt_ros.backends import load_backend
-from eipl_trt_ros.backends.tensorrt import TensorRTBackend, open_engines
+from eipl_trt_ros.backends.engines import open_engines
+from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.cli import main
 from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
@@ -24,9 +25,16 @@ class Rig:
     """A backend on a host device, with its engines at hand."""
 
     def __init__(
-        self, bundle: Bundle, *, mixing: bool = False, records: bool = True, recorded: bool = True
+        self,
+        bundle: Bundle,
+        *,
+        mixing: bool = False,
+        records: bool = True,
+        recorded: bool = True,
+        integrated: bool = False,
+        host_memory: str = 'auto',
     ) -> None:
-        self.device = HostDevice(records=records)
+        self.device = HostDevice(records=records, integrated=integrated)
         self.engines: dict[str, HostEngine] = {}
 
         def load(graph: str) -> HostEngine:
@@ -35,7 +43,13 @@ class Rig:
             return self.engines[graph]
 
         self.backend = TensorRTBackend(
-            bundle, 'fp32', self.device, load, mixing=mixing, recorded=recorded
+            bundle,
+            'fp32',
+            self.device,
+            load,
+            mixing=mixing,
+            recorded=recorded,
+            host_memory=host_memory,
         )
 
 
@@ -55,10 +69,14 @@ def joints_at(bundle: Bundle, frame: int) -> np.ndarray:
     return (bundle.joint_minimum + share * span).astype(np.float32)
 
 
-@pytest.mark.parametrize('recorded', [True, False])
+@pytest.mark.parametrize(
+    ('recorded', 'host_memory'), [(True, 'copied'), (False, 'copied'), (True, 'mapped')]
+)
 @pytest.mark.parametrize('mixing', [1.0, 0.8])
-def test_frames_are_those_of_onnx_runtime(bundle: Bundle, mixing: float, recorded: bool) -> None:
-    rig = Rig(bundle, mixing=mixing != 1.0, recorded=recorded)
+def test_frames_are_those_of_onnx_runtime(
+    bundle: Bundle, mixing: float, recorded: bool, host_memory: str
+) -> None:
+    rig = Rig(bundle, mixing=mixing != 1.0, recorded=recorded, host_memory=host_memory)
     other = load_backend(bundle, 'onnxruntime', mixing=mixing != 1.0)
     pictures = make_pictures(6, 128, 128)
     with (
@@ -111,11 +129,37 @@ def test_nothing_is_allocated_in_a_frame(one: Bundle) -> None:
 
 def test_where_a_frame_cannot_be_recorded_it_runs_call_by_call(one: Bundle) -> None:
     rig = Rig(one, records=False)
-    assert rig.backend.recording_failure == 'a frame cannot be recorded: not today'
+    assert rig.backend.notes['CUDA graph'] == 'a frame cannot be recorded: not today'
     with Predictor(one, rig.backend) as predictor:
         joints = predictor.step(make_pictures(1, 128, 128)[0], joints_at(one, 0)).joints
         assert np.isfinite(joints).all()
     assert rig.device.replays == 0
+
+
+@pytest.mark.parametrize(
+    ('integrated', 'host_memory', 'expected'),
+    [
+        (False, 'auto', {'copied'}),
+        (True, 'auto', {'copied', 'mapped'}),  # what was faster in the trial
+        (False, 'mapped', {'mapped'}),
+        (True, 'copied', {'copied'}),
+    ],
+)
+def test_where_inputs_and_outputs_lie_is_chosen_and_told(
+    one: Bundle, integrated: bool, host_memory: str, expected: set[str]
+) -> None:
+    backend = Rig(one, integrated=integrated, host_memory=host_memory).backend
+    assert backend.notes['host memory'] in expected
+    assert backend.notes['CUDA graph'] == 'replayed'
+
+
+def test_in_mapped_memory_nothing_is_copied(one: Bundle) -> None:
+    with Predictor(one, Rig(one, host_memory='mapped').backend) as predictor:
+        predictor.step(make_pictures(1, 128, 128)[0], joints_at(one, 0))
+        predictor.predicted_image()
+        timing = predictor.timing
+        assert timing.copy_in == timing.copy_out == timing.image_copy_out == 0
+        assert min(timing.infer, timing.image_infer) > 0
 
 
 def test_the_steps_of_a_frame_are_timed(one: Bundle) -> None:

@@ -1,0 +1,60 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the TensorRT backend for the engines that a bundle holds for this machine."""
+
+from __future__ import annotations
+
+from eipl_trt_ros.backends.cuda import CudaDevice
+from eipl_trt_ros.backends.tensorrt import TensorRTBackend
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.machine import this_machine
+from eipl_trt_ros.engines.runtime import Engine
+from eipl_trt_ros.engines.store import EngineStore
+from eipl_trt_ros.engines.tensorrt_api import find_tensorrt
+
+
+def open_engines(
+    bundle: Bundle,
+    precision: str,
+    *,
+    mixing: bool = False,
+    gpu: int = 0,
+    recorded: bool = True,
+    host_memory: str = 'auto',
+) -> TensorRTBackend:
+    """
+    Make the backend for the engines that a bundle holds for this machine.
+
+    Args:
+        bundle: the model.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        mixing: whether frames will be mixed with the previous prediction.
+        gpu: which GPU.
+        recorded: see `TensorRTBackend`.
+        host_memory: see `TensorRTBackend`.
+
+    Raises:
+        EngineError: an engine is missing, damaged, or made for something else; the text says
+            how to build it.
+        BackendError: there is no GPU, or it has no room.
+        MissingPackageError: TensorRT or pycuda is not installed.
+
+    """
+    tensorrt = find_tensorrt()
+    store, machine = EngineStore(bundle), this_machine(tensorrt, gpu)
+    suffix = '_mixed' if mixing else ''
+    graphs = (f'motion{suffix}', f'image{suffix}')
+    plans = {graph: store.load(graph, precision, machine)[1] for graph in graphs}
+
+    def load(graph: str) -> Engine:
+        return tensorrt.load(plans[graph], f'{bundle.path}: {graph} {precision}')
+
+    return TensorRTBackend(
+        bundle,
+        precision,
+        CudaDevice(gpu),
+        load,
+        mixing=mixing,
+        recorded=recorded,
+        host_memory=host_memory,
+    )
