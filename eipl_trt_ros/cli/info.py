@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from eipl_trt_ros.bundle import Bundle, load_bundle
@@ -51,13 +52,22 @@ def run(args: argparse.Namespace) -> int:
     console.print(files)
     manifests = EngineStore(bundle).manifests()
     if manifests:
-        engines = rich_table.Table(title='TensorRT engines')
-        for column in ('graph', 'precision', 'built by', 'for', 'bytes', 'layers in int8'):
-            engines.add_column(column, justify='right' if column == 'bytes' else 'left')
-        for manifest in manifests:
-            engines.add_row(*_engine_row(manifest))
-        console.print(engines)
+        _print_engines(manifests, console, rich_table.Table)
     return 0
+
+
+def _print_engines(manifests: Sequence[Manifest], console: Any, table: Any) -> None:
+    engines = table(title='TensorRT engines')
+    for column in ('graph', 'precision', 'built by', 'for', 'bytes', 'layers in int8'):
+        engines.add_column(column, justify='right' if column == 'bytes' else 'left')
+    became = table(title='what their layers got')
+    for column in ('graph', 'precision', 'summary'):
+        became.add_column(column)
+    for manifest in manifests:
+        engines.add_row(*_engine_row(manifest))
+        became.add_row(*_inspection_row(manifest))
+    console.print(engines)
+    console.print(became)
 
 
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
@@ -95,6 +105,13 @@ def _engine_row(manifest: Manifest) -> tuple[str, ...]:
         f'{manifest.bytes:,}',
         layers,
     )
+
+
+def _inspection_row(manifest: Manifest) -> tuple[str, str, str]:
+    summary = 'unknown: it was built where there was no GPU to ask'
+    if manifest.inspection is not None:
+        summary = manifest.inspection.summary
+    return manifest.recipe.graph, manifest.recipe.precision, summary
 
 
 def _joint_row(joint: JointSpec) -> tuple[str, str, str, str]:

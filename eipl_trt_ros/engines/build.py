@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from functools import cached_property
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.calibrate import calibrate
 from eipl_trt_ros.engines.half import QUANTISERS, load_graph, runs_in_half
+from eipl_trt_ros.engines.inspector import Inspection, inspect
 from eipl_trt_ros.engines.int8_options import OPERATORS, Int8Options
 from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Int8Recipe, only, read_recipe
 from eipl_trt_ros.engines.machine import this_machine
@@ -22,6 +24,8 @@ from eipl_trt_ros.engines.rewrite import half_graph, quantized_graph
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
 from eipl_trt_ros.errors import EngineError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,22 @@ class _Builder:
             command=command,
             seconds=time.monotonic() - begin,
             int8=None if quantized is None else self._report(quantized),
+            inspection=self._inspection(recipe, result.plan, quantized),
         )
+
+    def _inspection(
+        self, recipe: Recipe, plan: bytes, quantized: GraphRecipe | None
+    ) -> Inspection | None:
+        """Find out what each layer got, where there is a GPU to ask; a build is not lost by it."""
+        if self._machine.gpu is None:
+            return None
+        self._tell(f'inspecting {recipe.graph} {recipe.precision}')
+        try:
+            text = self._tensorrt.inspect(plan, f'{recipe.graph} {recipe.precision}')
+            return inspect(text, asked_layers(self._bundle, recipe, quantized))
+        except EngineError as error:
+            _log.warning('what each layer got is unknown: %s', error)
+            return None
 
     def _report(self, quantized: GraphRecipe) -> Int8Report:
         calibration = self._int8.calibration
@@ -196,6 +215,18 @@ class _Builder:
             hint = f'it builds in int8: {", ".join(able)}; leave it at these with '
             hint += f'--int8-operators {" ".join(able)}, or use fp16'
         return EngineError(f'{error}; {hint}')
+
+
+def asked_layers(
+    bundle: Bundle, recipe: Recipe, quantized: GraphRecipe | None = None
+) -> dict[str, str]:
+    """Name the convolutions and linear layers that a lower precision than fp32 is asked for."""
+    if recipe.precision == 'fp32':
+        return {}
+    model = load_graph(bundle.graph_path(recipe.graph))
+    half = [name for name in quantisable(model) if runs_in_half(name)]
+    int8 = () if quantized is None else quantized.layers
+    return {**dict.fromkeys(half, 'fp16'), **dict.fromkeys(int8, 'int8')}
 
 
 def make_request(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
+from eipl_trt_ros.engines.inspector import Inspection
 from eipl_trt_ros.engines.int8_recipe import LayerShare
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.errors import BundleError, EngineError
@@ -107,6 +108,8 @@ class Manifest:
         built: when, UTC, ISO 8601.
         seconds: how long the build took.
         int8: what was quantised; None for other precisions.
+        inspection: which precision and format each layer got; None where that is unknown, as
+            after a build without a GPU.
 
     """
 
@@ -119,6 +122,7 @@ class Manifest:
     built: str
     seconds: float
     int8: Int8Report | None = None
+    inspection: Inspection | None = None
 
 
 def make_recipe(

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.inspector import Inspection
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.engines.manifest import (
     FORMAT,
@@ -160,6 +161,7 @@ class EngineStore:
         command: str,
         seconds: float,
         int8: Int8Report | None = None,
+        inspection: Inspection | None = None,
     ) -> Manifest:
         """
         Keep an engine; those of the same graph, precision and machine that it replaces go.
@@ -170,6 +172,7 @@ class EngineStore:
             command: the command line that builds it again.
             seconds: how long the build took.
             int8: what was quantised.
+            inspection: what became of each layer, where that is known.
 
         Raises:
             EngineError: it cannot be written.
@@ -187,6 +190,7 @@ class EngineStore:
             now,
             round(seconds, 3),
             int8,
+            inspection,
         )
         replaced = [old for old in self.manifests() if _replaces(recipe, old.recipe)]
         try:

@@ -153,13 +153,35 @@ class TensorRT:
             BackendError: there is no room to run it.
 
         """
+        engine = self._deserialize(plan, title)
+        return TensorRTEngine(self._trt, engine, title, self._last_errors)
+
+    def inspect(self, plan: bytes, title: str) -> str:
+        """
+        Ask the engine inspector what became of each layer; needs a GPU.
+
+        Args:
+            plan: what `build` gave, on such a machine.
+            title: what it is, for errors.
+
+        Returns:
+            JSON, see `eipl_trt_ros.engines.inspector`.
+
+        Raises:
+            EngineError: this TensorRT, or this GPU, does not take the plan.
+
+        """
+        inspector = self._deserialize(plan, title).create_engine_inspector()
+        return str(inspector.get_engine_information(self._trt.LayerInformationFormat.JSON))
+
+    def _deserialize(self, plan: bytes, title: str) -> Any:
         self._messages.clear()
         runtime = self._trt.Runtime(self._logger)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             msg = f'{title}: {self} refuses the engine: {self._last_errors()}'
             raise EngineError(msg)
-        return TensorRTEngine(self._trt, engine, title, self._last_errors)
+        return engine
 
     def _parse(self, parser: Any, request: BuildRequest) -> None:
         if isinstance(request.graph, Path):

@@ -210,7 +210,7 @@ def test_info_lists_the_engines_of_a_bundle(
     assert main(['build', str(tmp_path), '--precision', 'fp16']) == 0
     capsys.readouterr()
     assert main(['info', str(tmp_path)]) == 0
-    out = capsys.readouterr().out.partition('TensorRT engines')[2]
+    out = capsys.readouterr().out.partition('TensorRT engines')[2].partition('their layers')[0]
     machine = this_machine()
     for graph in ('motion', 'image'):
         (row,) = (line for line in out.splitlines() if f' {graph} ' in line)
@@ -243,3 +243,15 @@ def test_an_option_that_makes_no_sense_is_refused(
     with pytest.raises(SystemExit):
         main(['build', str(tmp_path), *options])
     assert options[1] in capsys.readouterr().err
+
+
+def test_info_says_that_nobody_knows_what_the_layers_of_an_engine_got(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if this_machine().gpu is not None:
+        pytest.skip('here is a GPU to ask')
+    monkeypatch.setenv('COLUMNS', '140')
+    write_random_bundle(tmp_path)
+    assert main(['build', str(tmp_path), '--precision', 'fp16', '--graph', 'motion']) == 0
+    assert main(['info', str(tmp_path)]) == 0
+    assert 'unknown: it was built where there was no GPU to ask' in capsys.readouterr().out

@@ -167,3 +167,15 @@ def test_a_kill_while_it_is_replaced_leaves_a_whole_bundle(
         assert read_recipe(left).graphs == read_recipe(calibrated).graphs
     recipe = dataclasses.replace(read_recipe(calibrated), budget=7.0)
     assert read_recipe(write_recipe(left, recipe)).budget == 7.0
+
+
+@pytest.mark.parametrize('model', ['sarnn', 'cnnrnn', 'cnnrnnln'])
+def test_the_samples_were_calibrated_with_demonstrations_of_their_training(model: str) -> None:
+    sample = load_bundle(Path(__file__).parents[2] / 'samples' / model)
+    recipe = read_recipe(sample)
+    assert (recipe.calibration.source, recipe.calibration.frames) == ('data/train', 864)
+    for graph in GRAPHS:
+        found = recipe.of(sample, graph)
+        assert found.layers
+        assert (found.rate or 1.0) <= recipe.budget == 1.02
+        assert (found.grey_levels or 0.0) <= recipe.image_budget == 1.0
