@@ -14,7 +14,7 @@ from launch.actions import (
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
@@ -23,11 +23,16 @@ from lifecycle_msgs.msg import Transition
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.nodes.motion_output import COMMAND_TYPES
+from eipl_trt_ros.nodes.power_launching import (
+    LOG_LEVELS,
+    PACKAGE,
+    SWITCH,
+    default_file,
+    power_node,
+    source_argument,
+)
 from eipl_trt_ros.nodes.predictor_settings import IMAGE_TRANSPORTS
 
-PACKAGE = 'eipl_trt_ros'
-_LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
-_SWITCH = ('true', 'false')
 _FROM_ARGUMENTS = ('bundle', 'backend', 'precision', 'image_transport', 'command_type')
 
 
@@ -79,17 +84,17 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'autostart',
             default_value='true',
-            choices=_SWITCH,
+            choices=SWITCH,
             description='Configure and activate the node; false leaves that to a manager.',
         ),
         DeclareLaunchArgument(
             'use_sim_time',
             default_value='false',
-            choices=_SWITCH,
+            choices=SWITCH,
             description='Take the time from /clock.',
         ),
         DeclareLaunchArgument(
-            'log_level', default_value='info', choices=_LOG_LEVELS, description='What to log.'
+            'log_level', default_value='info', choices=LOG_LEVELS, description='What to log.'
         ),
         DeclareLaunchArgument(
             'image_topic',
@@ -124,10 +129,22 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
             default_value='',
             description='Topic of the gripper (std_msgs/Bool, true closes). Empty: as above.',
         ),
+        DeclareLaunchArgument(
+            'power',
+            default_value='false',
+            choices=SWITCH,
+            description='Run the power node beside it, which tells what its frames cost.',
+        ),
+        source_argument('power_source'),
+        DeclareLaunchArgument(
+            'power_params_file',
+            default_value=default_file(),
+            description='Parameters of the power node.',
+        ),
     ]
 
 
-def _node(context: LaunchContext) -> list[LifecycleNode | RegisterEventHandler]:
+def _node(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
@@ -159,8 +176,23 @@ def _node(context: LaunchContext) -> list[LifecycleNode | RegisterEventHandler]:
         output='both',
         emulate_tty=True,
     )
+    beside: list[Node] = []
+    if value('power') == 'true':
+        beside.append(
+            power_node(
+                name='power',
+                namespace=value('namespace'),
+                params_file=LaunchConfiguration('power_params_file'),
+                parameters={
+                    'source': value('power_source'),
+                    'timing_topics': f'{value("node_name")}/frame_timing',
+                },
+                use_sim_time=value('use_sim_time'),
+                log_level=value('log_level'),
+            )
+        )
     if value('autostart') != 'true':
-        return [node]
+        return [node, *beside]
     # handlers first: the node could start before they listen
     return [
         RegisterEventHandler(
@@ -177,6 +209,7 @@ def _node(context: LaunchContext) -> list[LifecycleNode | RegisterEventHandler]:
             )
         ),
         node,
+        *beside,
     ]
 
 
