@@ -33,11 +33,13 @@ class GraphBuilder:
     Args:
         name: name of the graph.
         weights: where `weight` takes its tensors from.
+        cpu: whether the graph is for processors; kept for those who add layers.
 
     """
 
-    def __init__(self, name: str, weights: WeightFile) -> None:
+    def __init__(self, name: str, weights: WeightFile, *, cpu: bool = False) -> None:
         self._name = name
+        self.cpu = cpu
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, TensorProto] = {}

@@ -7,6 +7,12 @@ from __future__ import annotations
 import math
 
 from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.cpu import (
+    PHASES,
+    doubled_from_phases,
+    doubled_phases,
+    normalised_phases,
+)
 from eipl_trt_ros.export.layers import linear, lstm
 from eipl_trt_ros.spec import CNNRNN_CHANNELS, CNNRNN_SMALLEST, ModelSpec
 
@@ -64,10 +70,14 @@ def image(build: GraphBuilder, spec: ModelSpec, hidden: str) -> str:
     shape = build.constant('map_shape', [1, *CNNRNN_SMALLEST])
     value = build.add('Reshape', [value, shape], 'decoder_image/map')
     layer.skip()
-    for index in range(_LAYERS - 1):
+    by_phases = 1 if build.cpu else 0
+    for index in range(_LAYERS - 1 - by_phases):
         value = layer.transposed(value, f'conv{index + 1}')
         value = layer.activation(value, f'conv{index + 1}', axis=1)
-    value = layer.transposed(value, f'conv{_LAYERS}')
+    if by_phases:
+        value = layer.last_two_transposed(value, f'conv{_LAYERS - 1}', f'conv{_LAYERS}')
+    else:
+        value = layer.transposed(value, f'conv{_LAYERS}')
     return build.add(layer.function, [value], f'decoder_image/conv{_LAYERS}_activation')
 
 
@@ -108,6 +118,20 @@ class _Layers:
             output_padding=[1, 1],
         )
 
+    def last_two_transposed(self, value: str, first: str, second: str) -> str:
+        """Apply two transposed convolutions and what is between them, for a processor."""
+        full = f'{self._sequence}/{first}'
+        phases = doubled_phases(self._build, value, self._next(), full)
+        if self._norms:
+            layer = self._next()
+            phases = normalised_phases(self._build, phases, layer, f'{full}_norm', _EPSILON)
+        self.skip()
+        phases = [
+            self._build.add(self.function, [phase], f'{full}_{row}{column}_activation')
+            for phase, (row, column) in zip(phases, PHASES, strict=True)
+        ]
+        return doubled_from_phases(self._build, phases, self._next(), f'{self._sequence}/{second}')
+
     def linear(self, value: str, name: str) -> str:
         """Apply a linear layer."""
         full = f'{self._sequence}/{name}'
@@ -129,7 +153,10 @@ class _Layers:
         self._index += 1
         return self._build.add(self.function, [value], f'{full}_activation')
 
-    def _weights(self) -> list[str]:
-        layer = f'{self._sequence}.{self._index}'
+    def _next(self) -> str:
         self._index += 1
+        return f'{self._sequence}.{self._index - 1}'
+
+    def _weights(self) -> list[str]:
+        layer = self._next()
         return [self._build.weight(f'{layer}.weight'), self._build.weight(f'{layer}.bias')]

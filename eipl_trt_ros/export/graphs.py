@@ -26,7 +26,9 @@ from eipl_trt_ros.export.weights import WeightFile
 from eipl_trt_ros.spec import GRAPHS
 
 
-def build_graph(bundle: Bundle, graph: str, weights: WeightFile) -> onnx.ModelProto:
+def build_graph(
+    bundle: Bundle, graph: str, weights: WeightFile, *, cpu: bool = False
+) -> onnx.ModelProto:
     """
     Make one graph of a bundle; its large initializers point into the weights file.
 
@@ -35,6 +37,7 @@ def build_graph(bundle: Bundle, graph: str, weights: WeightFile) -> onnx.ModelPr
         graph: one of ``eipl_trt_ros.spec.GRAPHS``; what it takes and gives is told by
             `ModelSpec.graph_inputs` and `ModelSpec.graph_outputs`.
         weights: the bundle's weights.
+        cpu: whether to make the form for processors: the same function, to float rounding.
 
     Returns:
         The model; the same bundle gives the same bytes.
@@ -43,7 +46,7 @@ def build_graph(bundle: Bundle, graph: str, weights: WeightFile) -> onnx.ModelPr
         ExportError: the weights lack a tensor.
 
     """
-    build = GraphBuilder(graph, weights)
+    build = GraphBuilder(graph, weights, cpu=cpu)
     mixed = graph.endswith('_mixed')
     if graph.startswith('motion'):
         _motion(build, bundle, mixed=mixed)

@@ -10,6 +10,7 @@ that; at its ends they have no batch axis.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.export.builder import GraphBuilder
@@ -165,14 +166,6 @@ def lstm(build: GraphBuilder, value: str, rec_dim: int) -> str:
     return hidden
 
 
-def kernel_turned(build: GraphBuilder, layer: str) -> str:
-    """
-    Give the kernel with which a Conv does a transposed convolution of stride 1.
-
-    A transposed convolution of stride 1 without padding is a convolution with a padding of the
-    kernel's size less one, channels swapped and the kernel turned by 180 degrees. As a Conv it
-    takes ONNX Runtime less than half of the time on a CPU, and TensorRT quantises it like any
-    other. The kernel is not the stored one, so it is kept in the graph.
-    """
-    kernel = build.array(f'{layer}.weight').transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-    return build.constant(f'{layer}.weight_turned', np.ascontiguousarray(kernel))
+def turned(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the kernel of a transposed convolution of stride 1 into that of a convolution."""
+    return np.ascontiguousarray(kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])

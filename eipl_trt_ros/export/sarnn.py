@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eipl_trt_ros.export.builder import GraphBuilder
-from eipl_trt_ros.export.layers import kernel_turned, linear, lstm
+from eipl_trt_ros.export.cpu import convolution_by_rows, fills_few_lanes
+from eipl_trt_ros.export.layers import linear, lstm, turned
 from eipl_trt_ros.spec import ModelSpec
 
 _SLOPE = 0.3  # of the leaky ReLU after every layer
@@ -26,7 +30,7 @@ def motion(build: GraphBuilder, spec: ModelSpec, image: str, joints: str) -> str
         The next joints (1, D), normalised.
 
     """
-    points = _attention(build, spec, _encode(build, 'pos_encoder', image))
+    points = _attention(build, spec, _encode(build, spec, 'pos_encoder', image))
     flat = build.constant('points_row', [1, 2 * spec.points_dim])
     points = build.add('Reshape', [points, flat], 'attention/points_row')
     features = build.add('Concat', [points, joints], 'lstm/input', axis=1)
@@ -52,13 +56,13 @@ def image(build: GraphBuilder, spec: ModelSpec, seen: str) -> str:
         The next image (1, 3, H, W), normalised, not clipped.
 
     """
-    features = _encode(build, 'im_encoder', seen)
+    features = _encode(build, spec, 'im_encoder', seen)
     value = build.add('Mul', [features, _heatmaps(build, spec)], 'heatmap/apply')
+    height = spec.map_height
     for index in (0, 2, 4):
+        height += 2
         name = f'decoder_image/conv{index // 2 + 1}'
-        layer = f'decoder_image.{index}'
-        weights = [kernel_turned(build, layer), build.weight(f'{layer}.bias')]
-        value = build.add('Conv', [value, *weights], name, kernel_shape=[3, 3], pads=[2, 2, 2, 2])
+        value = _convolution(build, value, f'decoder_image.{index}', name, height, transposed=True)
         value = _leaky(build, value, f'{name}_activation')
     return value
 
@@ -67,15 +71,60 @@ def _leaky(build: GraphBuilder, value: str, name: str) -> str:
     return build.add('LeakyRelu', [value], name, alpha=_SLOPE)
 
 
-def _encode(build: GraphBuilder, encoder: str, value: str) -> str:
+def _encode(build: GraphBuilder, spec: ModelSpec, encoder: str, value: str) -> str:
     """Apply one of the two encoders: (1, 3, H, W) to (1, K, H - 6, W - 6)."""
+    height = spec.image_height
     for index in (0, 2, 4):
+        height -= 2
         name = f'{encoder}/conv{index // 2 + 1}'
-        layer = f'{encoder}.{index}'
-        weights = [build.weight(f'{layer}.weight'), build.weight(f'{layer}.bias')]
-        value = build.add('Conv', [value, *weights], name, kernel_shape=[3, 3])
+        value = _convolution(build, value, f'{encoder}.{index}', name, height)
         value = _leaky(build, value, f'{name}_activation')
     return value
+
+
+def _convolution(
+    build: GraphBuilder,
+    value: str,
+    layer: str,
+    name: str,
+    height: int,
+    *,
+    transposed: bool = False,
+) -> str:
+    """
+    Apply a 3x3 convolution without padding, or a transposed one of stride 1.
+
+    A transposed convolution of stride 1 without padding is a convolution with a padding of two,
+    channels swapped and the kernel turned by 180 degrees. As a Conv it takes ONNX Runtime less than
+    half of the time on a CPU, and TensorRT quantises it like any other. The kernel is not the
+    stored one then, so it is kept in the graph.
+
+    Args:
+        build: the graph.
+        value: (1, C, H, W).
+        layer: its weights in the weights file.
+        name: of the layer.
+        height: rows of the result.
+        transposed: which of the two.
+
+    """
+    padding = 2 if transposed else 0
+    kernel: NDArray[np.float32] = build.array(f'{layer}.weight')
+    if transposed:
+        kernel = turned(kernel)
+    if build.cpu and fills_few_lanes(len(kernel)):
+        bias = build.array(f'{layer}.bias')
+        return convolution_by_rows(
+            build, value, kernel, bias, name, weights=layer, height=height, padding=padding
+        )
+    weights = (
+        build.constant(f'{layer}.weight_turned', kernel)
+        if transposed
+        else build.weight(f'{layer}.weight')
+    )
+    inputs = [value, weights, build.weight(f'{layer}.bias')]
+    pads = {'pads': [padding] * 4} if padding else {}
+    return build.add('Conv', inputs, name, kernel_shape=[3, 3], **pads)
 
 
 def _attention(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
