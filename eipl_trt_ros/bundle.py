@@ -36,6 +36,8 @@ from eipl_trt_ros.spec import GRAPHS, ModelSpec
 FORMAT = 1
 YAML_NAME = 'bundle.yaml'
 WEIGHTS_NAME = 'weights.safetensors'
+# Each graph, and beside it the form of it that processors run fastest.
+GRAPH_FILES = tuple(f'{graph}{form}.onnx' for graph in GRAPHS for form in ('', '.cpu'))
 _KEYS = ('format', 'name', 'model', 'camera', 'vmin', 'vmax', 'joints', 'rate_hz')
 _OPTIONAL_KEYS = ('provenance', 'files')
 
@@ -116,6 +118,19 @@ class Bundle:
             )
             raise BundleError(msg)
         return path
+
+    def cpu_graph_path(self, graph: str) -> Path:
+        """
+        Return where the form for processors of one of `GRAPHS` lies.
+
+        It is the graph itself in a bundle that was written before there were two forms.
+
+        Raises:
+            BundleError: the graphs were never exported.
+
+        """
+        name = f'{graph}.cpu.onnx'
+        return self.path / name if name in self.files else self.graph_path(graph)
 
     def normalise_joints(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """Joints in joint units (..., D) to [vmin, vmax]; EIPL utils/data.py ``normalization``."""
@@ -271,7 +286,7 @@ def write_bundle(bundle: Bundle, file_names: Sequence[str] | None = None) -> Bun
     Args:
         bundle: what to write; its folder holds the files already.
         file_names: the files that belong to the bundle; by default the weights and those of
-            `GRAPHS` that lie in the folder.
+            `GRAPH_FILES` that lie in the folder.
 
     Returns:
         The bundle with its new checksums.
@@ -282,7 +297,7 @@ def write_bundle(bundle: Bundle, file_names: Sequence[str] | None = None) -> Bun
     """
     names = file_names
     if names is None:
-        names = [WEIGHTS_NAME, *(f'{graph}.onnx' for graph in GRAPHS)]
+        names = [WEIGHTS_NAME, *GRAPH_FILES]
         names = [name for name in names if (bundle.path / name).is_file()]
     if WEIGHTS_NAME not in names:
         msg = f'{bundle.path} holds no {WEIGHTS_NAME}'

@@ -75,7 +75,7 @@ class OnnxRuntimeBackend:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        path = bundle.graph_path(graph)
+        path = bundle.cpu_graph_path(graph)
         source: str | bytes = str(path)
         if self.precision != 'fp32':
             # optimisation would merge roundings, and saturate int8 where a processor has no VNNI

@@ -3,9 +3,10 @@
 """
 Layers in the form that a processor runs fastest: the same functions, to float rounding.
 
-A processor's convolution computes 16 output channels at once (8 without AVX-512), and what a layer
-has less is computed for nothing; a GPU fills its threads otherwise and pays for every kernel that
-is launched. So these forms, which trade arithmetic for nodes, are for the graphs of processors only.
+A processor's convolution computes 16 output channels at once (8 without AVX-512), and those that a
+layer has not are computed for nothing; its transposed convolution sums up in a slow loop. A GPU
+fills its threads otherwise and pays for every kernel that is launched. So these forms, which save
+arithmetic and add nodes, are for processors only.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def doubled_from_phases(build: GraphBuilder, phases: Sequence[str], layer: str, 
         (1, K, 4 * H, 4 * W).
 
     """
-    parts = []
+    parts: list[str] = []
     for phase, (row, column) in zip(phases, PHASES, strict=True):
         weights = [build.weight(f'{layer}.weight')]
         if not parts:

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.bundle import Bundle, load_bundle, write_bundle
+from eipl_trt_ros.bundle import GRAPH_FILES, Bundle, load_bundle, write_bundle
 from eipl_trt_ros.errors import ExportError
 from eipl_trt_ros.export.graphs import write_graphs
 from eipl_trt_ros.export.weights import write_weights
-from eipl_trt_ros.spec import GRAPHS
 
 Progress = Callable[[str], None]
 
@@ -95,6 +94,4 @@ def export_graphs(folder: Path, progress: Progress | None = None) -> Bundle:
     write_graphs(bundle, progress)
     if progress is not None:
         progress('checksums')
-    return write_bundle(
-        bundle, list(dict.fromkeys([*bundle.files, *(f'{graph}.onnx' for graph in GRAPHS)]))
-    )
+    return write_bundle(bundle, list(dict.fromkeys([*bundle.files, *GRAPH_FILES])))

@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's four ONNX graphs, with pre- and post-processing inside."""
+"""A bundle's four ONNX graphs, each in two forms, with pre- and post-processing inside."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def build_graph(
     return build.build(
         spec.graph_inputs(graph),
         spec.graph_outputs(graph),
-        {'model': spec.type, 'bundle': bundle.name},
+        {'model': spec.type, 'bundle': bundle.name} | ({'form': 'cpu'} if cpu else {}),
     )
 
 
@@ -97,7 +97,7 @@ def _image(build: GraphBuilder, bundle: Bundle, *, mixed: bool) -> None:
 
 def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) -> None:
     """
-    Write the four graphs into the bundle's folder, all of them or none.
+    Write the four graphs into the bundle's folder in both forms, all of them or none.
 
     Each is checked with ONNX's own checker and shape inference first. The bundle's checksums are
     those of before; `eipl_trt_ros.bundle.write_bundle` makes new ones.
@@ -118,13 +118,15 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
         for graph in GRAPHS:
             if progress is not None:
                 progress(graph)
-            with tempfile.NamedTemporaryFile(
-                dir=bundle.path, prefix=f'.{graph}.', suffix='.onnx', delete=False
-            ) as file:
-                made.append((Path(file.name), bundle.path / f'{graph}.onnx'))
-                model = build_graph(bundle, graph, weights)
-                file.write(model.SerializeToString(deterministic=True))
-            onnx.checker.check_model(file.name, full_check=True)
+            for cpu in (False, True):
+                name = f'{graph}.cpu.onnx' if cpu else f'{graph}.onnx'
+                with tempfile.NamedTemporaryFile(
+                    dir=bundle.path, prefix='.', suffix=f'.{name}', delete=False
+                ) as file:
+                    made.append((Path(file.name), bundle.path / name))
+                    model = build_graph(bundle, graph, weights, cpu=cpu)
+                    file.write(model.SerializeToString(deterministic=True))
+                onnx.checker.check_model(file.name, full_check=True)
         for temporary, final in made:
             temporary.chmod(0o644)
             temporary.replace(final)

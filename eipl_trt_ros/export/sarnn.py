@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,9 +97,9 @@ def _convolution(
     Apply a 3x3 convolution without padding, or a transposed one of stride 1.
 
     A transposed convolution of stride 1 without padding is a convolution with a padding of two,
-    channels swapped and the kernel turned by 180 degrees. As a Conv it takes ONNX Runtime less than
-    half of the time on a CPU, and TensorRT quantises it like any other. The kernel is not the
-    stored one then, so it is kept in the graph.
+    channels swapped and the kernel turned by 180 degrees. As a Conv it takes ONNX Runtime less
+    than half of the time on a CPU, and TensorRT quantises it like any other. The kernel is not
+    the stored one then, so it is kept in the graph.
 
     Args:
         build: the graph.
@@ -123,7 +125,7 @@ def _convolution(
         else build.weight(f'{layer}.weight')
     )
     inputs = [value, weights, build.weight(f'{layer}.bias')]
-    pads = {'pads': [padding] * 4} if padding else {}
+    pads: dict[str, Any] = {'pads': [padding] * 4} if padding else {}
     return build.add('Conv', inputs, name, kernel_shape=[3, 3], **pads)
 
 

@@ -143,7 +143,7 @@ class HostEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            str(bundle.graph_path(graph)), options, providers=['CPUExecutionProvider']
+            str(bundle.cpu_graph_path(graph)), options, providers=['CPUExecutionProvider']
         )
 
     def set_address(self, name: str, address: int) -> None:

@@ -56,9 +56,9 @@ def test_graphs_of_another_model_are_refused_by_the_name_of_what_differs(
 
 def test_a_graph_that_is_no_graph_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     shutil.copytree(bundle.path, tmp_path / 'broken')
-    (tmp_path / 'broken' / 'motion.onnx').write_bytes(b'not a graph')
+    (tmp_path / 'broken' / 'motion.cpu.onnx').write_bytes(b'not a graph')
     broken = write_bundle(dataclasses.replace(bundle, path=tmp_path / 'broken'))
-    with pytest.raises(BackendError, match=r'cannot load .*motion\.onnx'):
+    with pytest.raises(BackendError, match=r'cannot load .*motion\.cpu\.onnx'):
         load_backend(broken, 'onnxruntime')
 
 

@@ -17,7 +17,7 @@ def test_a_bundle_gets_its_graphs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(['export', str(tmp_path / 'one'), str(tmp_path / 'two')]) == 0
     out = capsys.readouterr().out
     for name in ('one', 'two'):
-        assert f'{name}: motion.onnx, image.onnx, motion_mixed.onnx, image_mixed.onnx' in out
+        assert f'{name}: motion.onnx, motion.cpu.onnx, image.onnx, image.cpu.onnx' in out
         assert load_bundle(tmp_path / name).graph_path('motion').is_file()
 
 

@@ -19,7 +19,7 @@ from eipl_trt_ros.export.weights import write_weights
 from eipl_trt_ros.spec import GRAPHS, ModelSpec
 
 SPEC = ModelSpec('sarnn', 24, 30, 3, 6, k_dim=2, temperature=1e-4, heatmap_size=0.1)
-GRAPH_FILES = {f'{graph}.onnx' for graph in GRAPHS}
+GRAPH_FILES = {f'{graph}{form}.onnx' for graph in GRAPHS for form in ('', '.cpu')}
 
 
 @pytest.fixture
@@ -59,11 +59,21 @@ def test_graphs_may_come_later(
     assert names(found.path) == {'bundle.yaml', 'weights.safetensors'}
     with pytest.raises(BundleError, match='eipl_trt export'):
         found.graph_path('motion')
+    with pytest.raises(BundleError, match='eipl_trt export'):
+        found.cpu_graph_path('motion')
     export_graphs(found.path)
-    assert (
-        load_bundle(found.path).graph_path('motion').read_bytes()
-        == bundle.graph_path('motion').read_bytes()
-    )
+    later = load_bundle(found.path)
+    for path in (Bundle.graph_path, Bundle.cpu_graph_path):
+        assert path(later, 'motion').read_bytes() == path(bundle, 'motion').read_bytes()
+
+
+def test_a_bundle_from_before_there_were_two_forms_is_run_by_the_graphs_that_it_has(
+    bundle: Bundle,
+) -> None:
+    assert bundle.cpu_graph_path('image').name == 'image.cpu.onnx'
+    old = write_bundle(bundle, ['weights.safetensors', *(f'{graph}.onnx' for graph in GRAPHS)])
+    assert old.cpu_graph_path('image') == bundle.graph_path('image')
+    assert export_graphs(old.path).files.keys() == bundle.files.keys()
 
 
 def test_nothing_is_overwritten(

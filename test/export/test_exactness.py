@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import torch
 from references import joint_path, make_bundle, random_weights, rollout, smooth_pictures
 
-from eipl_trt_ros.backends import load_backend
-from eipl_trt_ros.spec import ModelSpec
+from eipl_trt_ros.backends import Backend, load_backend
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.spec import GRAPHS, ModelSpec
 
 STEPS = 100
 
@@ -43,11 +45,13 @@ def compare(
     vmax: float = 1.0,
     mixing: float | None = None,
     seed: int = 0,
+    forms: tuple[str, ...] = ('', '.cpu'),
 ) -> None:
     """
     Roll both out; joints must agree to 1e-5 of their range, images to one grey level.
 
     mixing: None runs the graphs without mixing.
+    forms: of the graphs, each against PyTorch.
     """
     weights = random_weights(spec, seed)
     bundle = make_bundle(path, spec, weights, vmin=vmin, vmax=vmax)
@@ -55,28 +59,37 @@ def compare(
     joints = joint_path(bundle, steps)
     span = bundle.joint_maximum - bundle.joint_minimum
     moved, shades = [], []
-    backend = load_backend(bundle, 'onnxruntime', mixing=mixing is not None)
+    backends = [make_backend(bundle, form, mixing=mixing is not None) for form in forms]
     share = 1.0 if mixing is None else mixing
     for frame, expected in enumerate(rollout(bundle, weights, pictures, joints, share)):
-        backend.image[:], backend.joints[:] = pictures[frame], joints[frame]
-        backend.run_motion(share if frame else 1.0)
-        backend.advance()
-        backend.run_image()
-        error = np.abs(backend.predicted_joints - expected.joints) / span
-        assert error.max() < 1e-5, frame
-        error = np.abs(backend.predicted_image.astype(int) - expected.image)
-        assert error.max() <= 1, frame
-        for name in ('encoder_points', 'decoder_points'):
-            found, wanted = getattr(backend, name), getattr(expected, name)
-            if wanted is not None:
-                # A sixteenth of a pixel: the temperature blows up rounding (see smooth_pictures).
-                np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-4)
+        for backend in backends:
+            backend.image[:], backend.joints[:] = pictures[frame], joints[frame]
+            backend.run_motion(share if frame else 1.0)
+            backend.advance()
+            backend.run_image()
+            error = np.abs(backend.predicted_joints - expected.joints) / span
+            assert error.max() < 1e-5, frame
+            error = np.abs(backend.predicted_image.astype(int) - expected.image)
+            assert error.max() <= 1, frame
+            for name in ('encoder_points', 'decoder_points'):
+                found, wanted = getattr(backend, name), getattr(expected, name)
+                if wanted is not None:
+                    # A sixteenth of a pixel: the temperature blows up rounding (smooth_pictures).
+                    np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-4)
         moved.append(expected.joints)
         shades.append(expected.image)
-    backend.close()
+    for backend in backends:
+        backend.close()
     # A network that always says the same would agree with anything.
     assert np.ptp(np.array(moved) / span, axis=0).max() > 0.01
     assert np.std(shades) > 1
+
+
+def make_backend(bundle: Bundle, form: str, *, mixing: bool) -> Backend:
+    """Run one form of a bundle's graphs, '' or '.cpu'."""
+    names = {f'{graph}{form}.onnx' for graph in GRAPHS}
+    files = {name: entry for name, entry in bundle.files.items() if name in names}
+    return load_backend(dataclasses.replace(bundle, files=files), 'onnxruntime', mixing=mixing)
 
 
 @pytest.mark.parametrize('name', MODELS)

@@ -32,9 +32,25 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return make_bundle(tmp_path_factory.mktemp(spec.type), spec, random_weights(spec))
 
 
-@pytest.fixture(params=GRAPHS)
+@pytest.fixture(params=[(graph, form) for graph in GRAPHS for form in ('', '.cpu')], ids='-'.join)
 def model(request: pytest.FixtureRequest, bundle: Bundle) -> onnx.ModelProto:
-    return onnx.load(bundle.graph_path(request.param), load_external_data=False)
+    graph, form = request.param
+    path = bundle.cpu_graph_path(graph) if form else bundle.graph_path(graph)
+    assert path.name == f'{graph}{form}.onnx'
+    return onnx.load(path, load_external_data=False)
+
+
+# Kernels that are not stored as they are used: by SARNN or not, image graph or not, form or not.
+DERIVED = {
+    (True, True, False): ['turned'] * 3,
+    (True, False, True): ['rows'],
+    (True, True, True): ['turned'] * 2 + ['rows'] * 2,
+    (False, True, True): ['00', '01', '10', '11'],
+}
+
+
+def is_cpu(model: onnx.ModelProto) -> bool:
+    return any(pair.key == 'form' and pair.value == 'cpu' for pair in model.metadata_props)
 
 
 def described(values: list[onnx.ValueInfoProto]) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -92,11 +108,11 @@ def test_large_weights_stay_in_the_weights_file_byte_by_byte(
 ) -> None:
     data = bundle.weights_path.read_bytes()
     weights = WeightFile(bundle.weights_path)
-    turned = 0
+    derived = []
     for entry in model.graph.initializer:
         if entry.data_location != TensorProto.EXTERNAL:
-            if entry.name.endswith('weight_turned'):
-                turned += 1
+            if '.weight_' in entry.name:
+                derived.append(entry.name.split('.weight_')[1])
             elif not entry.name.endswith('shape'):
                 assert numpy_helper.to_array(entry).nbytes < INLINE_BYTES
             continue
@@ -106,7 +122,8 @@ def test_large_weights_stay_in_the_weights_file_byte_by_byte(
         stored = weights[entry.name].values
         assert data[begin : begin + length] == stored.tobytes()
         assert int(np.prod(entry.dims)) * 4 == length >= INLINE_BYTES
-    assert turned == (3 if bundle.model.type == 'sarnn' and 'image' in model.graph.name[:5] else 0)
+    kind = (bundle.model.type == 'sarnn', model.graph.name.startswith('image'), is_cpu(model))
+    assert sorted(derived) == sorted(DERIVED.get(kind, []))
 
 
 def test_onnx_itself_reads_the_external_weights(bundle: Bundle) -> None:
@@ -119,7 +136,7 @@ def test_onnx_itself_reads_the_external_weights(bundle: Bundle) -> None:
 def test_the_same_weights_give_the_same_bytes(bundle: Bundle, tmp_path: Path) -> None:
     spec = bundle.model
     again = make_bundle(tmp_path / 'elsewhere', spec, random_weights(spec))
-    for name in (bundle.weights_path.name, *(f'{graph}.onnx' for graph in GRAPHS)):
+    for name in bundle.files:
         assert (again.path / name).read_bytes() == (bundle.path / name).read_bytes()
 
 

@@ -1,0 +1,204 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The forms for processors against PyTorch's own layers, over random weights and sizes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from references import make_bundle, random_weights, smooth_pictures
+
+from eipl_trt_ros.backends import load_backend
+from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.cpu import (
+    PHASES,
+    convolution_by_rows,
+    doubled_from_phases,
+    doubled_phases,
+    fills_few_lanes,
+    normalised_phases,
+)
+from eipl_trt_ros.export.weights import WeightFile, write_weights
+from eipl_trt_ros.models import build_model
+from eipl_trt_ros.spec import ModelSpec, TensorSpec
+
+Array = NDArray[np.float32]
+sides, channels, seeds = st.integers(3, 20), st.integers(1, 20), st.integers(0, 2**32 - 1)
+sizes = st.tuples(sides, sides)
+
+
+def draw(seed: int, *shapes: tuple[int, ...]) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def run(
+    value: Array,
+    weights: dict[str, Array],
+    write: Callable[[GraphBuilder], list[str]],
+    shapes: list[tuple[int, ...]],
+) -> list[Array]:
+    """Write a graph from the input ``x`` to some values and run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_weights(weights, Path(folder) / 'weights.safetensors')
+        build = GraphBuilder('part', WeightFile(Path(folder) / 'weights.safetensors'), cpu=True)
+        made = write(build)
+        outputs = []
+        for name, shape in zip(made, shapes, strict=True):
+            outputs.append(TensorSpec(name, 'float32', shape))
+        model = build.build([TensorSpec('x', 'float32', value.shape)], outputs, {})
+        path = Path(folder) / 'part.onnx'
+        path.write_bytes(model.SerializeToString())
+        onnx.checker.check_model(path, full_check=True)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+        return list(session.run(made, {'x': value}))
+
+
+def near(found: Array, expected: torch.Tensor) -> None:
+    """Both agree to float rounding of sums of a few hundred products."""
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=25)  # a loaded machine is no bug
+@given(sizes, channels, channels, st.integers(0, 2), seeds)
+def test_a_convolution_by_rows_is_the_convolution(
+    size: tuple[int, int], before: int, after: int, padding: int, seed: int
+) -> None:
+    value, kernel, bias = draw(seed, (1, before, *size), (after, before, 3, 3), (after,))
+    expected = F.conv2d(*map(torch.from_numpy, (value, kernel, bias)), padding=padding)
+
+    def write(build: GraphBuilder) -> list[str]:
+        rows = expected.shape[2]
+        made = convolution_by_rows(
+            build, 'x', kernel, bias, 'conv', weights='layer', height=rows, padding=padding
+        )
+        return [made]
+
+    (found,) = run(value, {}, write, [tuple(expected.shape)])
+    near(found, expected)
+
+
+@pytest.mark.parametrize(('outputs', 'pays'), [(1, True), (3, True), (5, True), (16, False)])
+def test_only_layers_that_leave_lanes_empty_go_by_rows(outputs: int, pays: bool) -> None:
+    assert fills_few_lanes(outputs) == pays
+
+
+def doubled(value: torch.Tensor, kernel: Array, bias: Array) -> torch.Tensor:
+    weights = torch.from_numpy(kernel), torch.from_numpy(bias)
+    return F.conv_transpose2d(value, *weights, stride=2, padding=1, output_padding=1)
+
+
+@settings(deadline=None, max_examples=25)  # a loaded machine is no bug
+@given(sizes, st.tuples(channels, channels, channels), seeds)
+def test_two_doublings_by_phases_are_the_two_transposed_convolutions(
+    size: tuple[int, int], widths: tuple[int, int, int], seed: int
+) -> None:
+    first, second, third = widths
+    value, kernel, bias, last_kernel, last_bias = draw(
+        seed,
+        (1, first, *size),
+        (first, second, 3, 3),
+        (second,),
+        (second, third, 3, 3),
+        (third,),
+    )
+    weights = {'a.weight': kernel, 'a.bias': bias, 'b.weight': last_kernel, 'b.bias': last_bias}
+
+    def write(build: GraphBuilder) -> list[str]:
+        phases = doubled_phases(build, 'x', 'a', 'first')
+        return [*phases, doubled_from_phases(build, phases, 'b', 'second')]
+
+    once = doubled(torch.from_numpy(value), kernel, bias)
+    twice = doubled(once, last_kernel, last_bias)
+    shapes = [(1, second, *size)] * 4 + [tuple(twice.shape)]
+    *phases, found = run(value, weights, write, shapes)
+    for phase, (row, column) in zip(phases, PHASES, strict=True):
+        near(phase, once[:, :, row::2, column::2])
+    near(found, twice)
+
+
+@settings(deadline=None, max_examples=10)  # a loaded machine is no bug
+@given(sides, sides, channels, seeds)
+def test_normalising_phases_is_normalising_the_image(
+    height: int, width: int, count: int, seed: int
+) -> None:
+    shape = (count, 2 * height, 2 * width)
+    value, weight, bias = draw(seed, (1, *shape), shape, shape)
+    phases = [value[:, :, row::2, column::2] for row, column in PHASES]
+    stacked = np.concatenate(phases, axis=1)
+
+    def write(build: GraphBuilder) -> list[str]:
+        parts = [f'x{index}' for index in range(4)]
+        build.add('Split', ['x'], 'apart', parts, axis=1)
+        return normalised_phases(build, parts, 'layer', 'norm', 1e-5)
+
+    weights = {'layer.weight': weight, 'layer.bias': bias}
+    found = run(stacked, weights, write, [(1, count, height, width)] * 4)
+    expected = F.layer_norm(torch.from_numpy(value), shape, *map(torch.from_numpy, (weight, bias)))
+    for phase, (row, column) in zip(found, PHASES, strict=True):
+        near(phase, expected[:, :, row::2, column::2])
+
+
+specs = st.one_of(
+    st.builds(
+        ModelSpec,
+        st.just('sarnn'),
+        st.integers(20, 40),
+        st.integers(20, 40),
+        st.integers(1, 9),
+        st.integers(1, 60),
+        k_dim=st.integers(1, 20),
+        temperature=st.just(1e-2),  # EIPL's 1e-4 blows up rounding on such small random maps
+        heatmap_size=st.just(0.1),
+    ),
+    st.builds(
+        ModelSpec,
+        st.sampled_from(['cnnrnn', 'cnnrnnln']),
+        st.just(128),
+        st.just(128),
+        st.integers(1, 9),
+        st.integers(1, 60),
+        feat_dim=st.integers(1, 20),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=12)  # a loaded machine is no bug
+@given(specs, st.integers(0, 1000))
+def test_a_whole_model_of_any_size_is_the_model_in_pytorch(spec: ModelSpec, seed: int) -> None:
+    weights = random_weights(spec, seed)
+    model = build_model(spec).eval()
+    model.load_state_dict(weights)
+    picture = smooth_pictures(1, spec.image_height, spec.image_width, seed)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = make_bundle(Path(folder), spec, weights)
+        backend = load_backend(bundle, 'onnxruntime')
+        backend.image[:] = picture
+        backend.joints[:] = (bundle.joint_minimum + bundle.joint_maximum) / 2
+        backend.run_motion()
+        backend.advance()
+        backend.run_image()
+        planes = torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)) / 255
+        with torch.no_grad():
+            image, joints, *_, (h, _) = model(planes, torch.full((1, spec.joint_dim), 0.5))
+        found = bundle.normalise_joints(backend.predicted_joints)
+        np.testing.assert_allclose(found, joints[0].numpy(), atol=1e-4)
+        np.testing.assert_allclose(backend.get_state()['h'], h[0].numpy(), atol=1e-4)
+        levels = (image[0].clamp(0, 1) * 255).numpy().transpose(1, 2, 0).astype(int)
+        assert np.abs(backend.predicted_image - levels).max() <= 1
+        backend.close()
