@@ -40,6 +40,10 @@ class PredictionError(EiplTrtError):
     """A network answered with NaN or infinity."""
 
 
+class LimitsError(EiplTrtError):
+    """A limit of a joint is unknown, or what tells it cannot be read or contradicts itself."""
+
+
 class BagError(EiplTrtError):
     """A bag cannot be read, or does not hold what is needed."""
 

@@ -58,6 +58,11 @@ class JointHistory:
         """Stamp of the newest sample."""
         return self._newest if self._end else None
 
+    @property
+    def newest_position(self) -> float | None:
+        """The newest sample."""
+        return float(self._positions[self._end - 1]) if self._end > self._begin else None
+
     def clear(self) -> None:
         """Forget all samples."""
         self._begin = self._end = 0

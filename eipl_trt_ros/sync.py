@@ -44,8 +44,8 @@ class Offer:
 
     Attributes:
         cause: why it is dropped; None where it is to become a frame.
-        reset: whether time has jumped back since the last frame, so that the model's state must
-            be reset before this one. Stays set until an image is accepted.
+        reset: whether time has jumped back since the last frame, or gone on for too long, so that
+            the model's state must be reset before this one. Stays set until an image is accepted.
         joints: float64 (D,) in the bundle's order, in joint units; NaN where a joint that is fed
             back was not measured. Empty where the image is dropped.
         joint_stamp_ns: stamp of the measured sample nearest to the image; of several joints,
@@ -77,6 +77,8 @@ class Synchronizer:
         slop: how far from the image's stamp a joint sample may be, in seconds.
         jump: how far back a stamp must go, in seconds, to mean that time itself went back (a bag
             that starts again) and not that a message is late.
+        gap: after longer than this without a frame, in seconds, the state is too old to go on
+            with and must be reset.
 
     """
 
@@ -87,6 +89,7 @@ class Synchronizer:
         rate_hz: float,
         slop: float = 0.05,
         jump: float = 1.0,
+        gap: float = 2.0,
     ) -> None:
         self._slop_ns = round(slop * 1e9)
         self._jump_ns = round(jump * 1e9)
@@ -95,7 +98,9 @@ class Synchronizer:
         self._histories = [JointHistory(jump_ns=self._jump_ns) for _ in joints]
         self._plans: dict[tuple[str, ...], list[tuple[int, JointHistory]]] = {}
         self._gate = RateGate(round(1e9 / rate_hz))
+        self._gap_ns = round(gap * 1e9)
         self._last_image: int | None = None
+        self._last_frame: int | None = None
         self._reset_due = False
         self.counters = dict.fromkeys(DropCause, 0)
         """Images dropped, by cause."""
@@ -103,6 +108,8 @@ class Synchronizer:
         """Images that became frames."""
         self.jumps = 0
         """How often time went back."""
+        self.gaps = 0
+        """How often there was no frame for too long."""
 
     @property
     def missed_ticks(self) -> int:
@@ -119,6 +126,18 @@ class Synchronizer:
                     return None
                 newest = history.newest_ns if newest is None else min(newest, history.newest_ns)
         return newest
+
+    def newest_joints(self, out: NDArray[np.float64]) -> None:
+        """
+        Write the newest position of each joint, whatever its stamp.
+
+        Args:
+            out: float64 (D,), in the bundle's order, overwritten; NaN where never heard of.
+
+        """
+        for index, history in enumerate(self._histories):
+            position = history.newest_position
+            out[index] = math.nan if position is None else position
 
     @property
     def missing_joints(self) -> tuple[str, ...]:
@@ -201,6 +220,7 @@ class Synchronizer:
         """Forget the time after the jump; joints that jumped back before the image stay."""
         self.jumps += 1
         self._reset_due = True
+        self._last_frame = None
         self._gate.restart()
         for history in self._histories:
             newest = history.newest_ns
@@ -224,6 +244,10 @@ class Synchronizer:
                 farthest = sample.stamp_ns
         self._gate.take(stamp_ns)
         self.accepted += 1
+        last, self._last_frame = self._last_frame, stamp_ns
+        if last is not None and stamp_ns - last > self._gap_ns:
+            self.gaps += 1
+            self._reset_due = True
         reset, self._reset_due = self._reset_due, False
         return Offer(None, reset, joints, farthest, interpolated)
 

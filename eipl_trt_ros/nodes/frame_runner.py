@@ -12,12 +12,15 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Int64MultiArray
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import EiplTrtError
+from eipl_trt_ros.command.watchdog import Event
+from eipl_trt_ros.errors import EiplTrtError, PredictionError
+from eipl_trt_ros.nodes.command_messages import LATEST
+from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.conversion import PictureDecoder
 from eipl_trt_ros.nodes.frame_timing import TimingMessage
 from eipl_trt_ros.nodes.image_output import ImageOutput
 from eipl_trt_ros.nodes.inference import Frame
-from eipl_trt_ros.nodes.motion_output import LATEST, MotionOutput
+from eipl_trt_ros.nodes.joints_output import JointsOutput
 from eipl_trt_ros.nodes.predictor_settings import PredictorSettings
 from eipl_trt_ros.nodes.statistics import FrameStatistics
 from eipl_trt_ros.predictor import Predictor, open_predictor
@@ -65,35 +68,37 @@ class FrameRunner:
     Args:
         node: lifecycle node that publishes while it is active.
         bundle: the model.
-        command_type: see `MotionOutput`.
+        commands: told each prediction.
 
     """
 
-    def __init__(self, node: LifecycleNode, bundle: Bundle, command_type: str) -> None:
+    def __init__(self, node: LifecycleNode, bundle: Bundle, commands: CommandStream) -> None:
         self._node = node
         self._clock = node.get_clock()
         self._decoder = PictureDecoder(bundle.camera.encoding)
         self._timing = TimingMessage()
         self._period_ns = round(1e9 / bundle.rate_hz)
         self.statistics = FrameStatistics(self._period_ns)
-        self._motion = MotionOutput(node, bundle, command_type)
+        self._commands = commands
+        self._joints = JointsOutput(node, bundle)
         self._images = ImageOutput(node, bundle)
         self._timing_publisher = node.create_lifecycle_publisher(
             Int64MultiArray, '~/frame_timing', LATEST
         )
 
     def start(self) -> None:
-        """Begin a run of the active node: counts and grippers start anew."""
+        """Begin a run of the active node: counts start anew."""
         self.statistics = FrameStatistics(self._period_ns)
-        self._motion.reset()
 
     def run(self, predictor: Predictor, frame: Frame, reset: bool) -> None:
         """Run one frame; whatever goes wrong is logged and counted, and publishes nothing."""
         try:
             if reset:
                 predictor.reset()
-                self._motion.reset()
             self._run(predictor, frame)
+        except PredictionError as error:
+            self._commands.on_event(Event.NOT_FINITE)
+            self._fail(str(error))
         except EiplTrtError as error:
             self._fail(str(error))
         except Exception:  # an error in one frame must not end the thread
@@ -110,10 +115,10 @@ class FrameRunner:
         decode = time.monotonic_ns() - started
         number = predictor.frame
         motion = predictor.step(picture, frame.joints)
-        self._motion.publish_command(motion.joints)
+        self._commands.on_prediction(motion.joints, frame.stamp_ns)
+        self._joints.publish(motion.joints, frame.stamp_ns)
         commanded = time.monotonic_ns()
         stamp_to_command = self._clock.now().nanoseconds - frame.stamp_ns
-        self._motion.publish_joints(motion.joints, frame.stamp_ns)
         if predictor.input_mixing != 1.0:
             predictor.predicted_image()  # the next frame is mixed with it: better now than then
         self._images.publish(predictor, frame.message.header)
@@ -140,6 +145,6 @@ class FrameRunner:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        self._motion.destroy()
+        self._joints.destroy()
         self._images.destroy()
         self._node.destroy_lifecycle_publisher(self._timing_publisher)

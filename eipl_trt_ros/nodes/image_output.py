@@ -23,7 +23,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.nodes.motion_output import LATEST
+from eipl_trt_ros.nodes.command_messages import LATEST
 from eipl_trt_ros.predictor import Predictor
 
 _RGB_BLUE = (0, 0, 255)

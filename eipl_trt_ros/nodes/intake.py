@@ -4,21 +4,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.command.watchdog import Event
+from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.conversion import nanoseconds
 from eipl_trt_ros.nodes.inference import Frame
 from eipl_trt_ros.nodes.predictor_settings import PredictorSettings
-from eipl_trt_ros.sync import Synchronizer
+from eipl_trt_ros.sync import DropCause, Synchronizer
 
+_NOT_FRESH = (DropCause.REPEATED, DropCause.LATE)
 _JOINT_DEPTH = 100  # joint messages that may wait while the executor is busy: 0.1 s at 1 kHz
 
 
@@ -32,6 +37,7 @@ class Intake:
         settings: topics' transport and the synchronizer's limits.
         submit: takes a frame and whether the state must be reset before it; returns whether the
             frame took the place of one that was still waiting.
+        commands: told what came, and what was wrong with it.
 
     """
 
@@ -41,12 +47,20 @@ class Intake:
         bundle: Bundle,
         settings: PredictorSettings,
         submit: Callable[[Frame, bool], bool],
+        commands: CommandStream,
     ) -> None:
         self._node = node
         self._submit = submit
+        self._commands = commands
+        self._measured = np.full(len(bundle.joints), math.nan)
+        self._known_ns: int | None = None
         self._held: tuple[Any, int, int] | None = None
         self.synchronizer = Synchronizer(
-            bundle.joints, rate_hz=bundle.rate_hz, slop=settings.slop, jump=settings.time_jump
+            bundle.joints,
+            rate_hz=bundle.rate_hz,
+            slop=settings.slop,
+            jump=settings.time_jump,
+            gap=settings.reset_gap,
         )
         self.images = 0
         """Image messages received."""
@@ -80,6 +94,12 @@ class Intake:
         self.joint_messages += 1
         stamp_ns = nanoseconds(message.header.stamp)
         self.synchronizer.add_joints(stamp_ns, message.name, message.position)
+        self.synchronizer.newest_joints(self._measured)
+        known_ns = self.synchronizer.newest_joints_ns
+        self._commands.on_joints(
+            self._measured, fresh=known_ns is not None and known_ns != self._known_ns
+        )
+        self._known_ns = known_ns
         if self._held is not None and not self.synchronizer.worth_waiting(self._held[1]):
             self._offer_held()
 
@@ -105,6 +125,10 @@ class Intake:
 
     def _offer(self, message: Any, stamp_ns: int, received_ns: int) -> None:
         offer = self.synchronizer.offer(stamp_ns)
+        if offer.reset:
+            self._commands.on_event(Event.TIME_JUMP)
+        if offer.cause not in _NOT_FRESH:
+            self._commands.on_image()
         if offer.cause is None:
             frame = Frame(message, stamp_ns, offer.joints, received_ns)
             self.superseded += self._submit(frame, offer.reset)

@@ -22,7 +22,7 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
-from eipl_trt_ros.nodes.motion_output import COMMAND_TYPES
+from eipl_trt_ros.nodes.command_settings import COMMAND_TYPES
 from eipl_trt_ros.nodes.power_launching import (
     LOG_LEVELS,
     PACKAGE,
@@ -34,6 +34,7 @@ from eipl_trt_ros.nodes.power_launching import (
 from eipl_trt_ros.nodes.predictor_settings import IMAGE_TRANSPORTS
 
 _FROM_ARGUMENTS = ('bundle', 'backend', 'precision', 'image_transport', 'command_type')
+_FLAGS = ('engage', 'use_sim_time')
 
 
 def launch_predictor(model: str) -> LaunchDescription:
@@ -92,6 +93,13 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
             default_value='false',
             choices=SWITCH,
             description='Take the time from /clock.',
+        ),
+        DeclareLaunchArgument(
+            'engage',
+            default_value='false',
+            choices=SWITCH,
+            description='Engage by itself as soon as allowed: for simulation and replay. On a '
+            'robot call ~/engage.',
         ),
         DeclareLaunchArgument(
             'log_level', default_value='info', choices=LOG_LEVELS, description='What to log.'
@@ -159,9 +167,8 @@ def _node(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     parameters = {
         name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in _FROM_ARGUMENTS
     }
-    parameters['use_sim_time'] = ParameterValue(
-        LaunchConfiguration('use_sim_time'), value_type=bool
-    )
+    for name in _FLAGS:
+        parameters[name] = ParameterValue(LaunchConfiguration(name), value_type=bool)
     node = LifecycleNode(
         package=PACKAGE,
         executable='predictor_node',

@@ -18,7 +18,6 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float32MultiArray, Int64MultiArray
-from trajectory_msgs.msg import JointTrajectory
 
 from eipl_trt_ros.backends import StepTimes
 from eipl_trt_ros.bundle import Bundle
@@ -94,8 +93,7 @@ class LiveRecorder(Node):
         def listen(kind: Any, topic: str, callback: Any, *, raw: bool = False) -> None:
             self.create_subscription(kind, topic, callback, qos, raw=raw)
 
-        if any(joint.sink == 'position' for joint in bundle.joints):
-            listen(JointTrajectory, 'predictor/joint_trajectory', self._on_command)
+        self._driven = [joint.sink == 'position' for joint in bundle.joints]
         listen(JointState, 'predictor/predicted_joints', self._on_joints)
         listen(Image, 'predictor/predicted_image', self._on_image)
         if bundle.model.k_dim is not None:
@@ -113,14 +111,14 @@ class LiveRecorder(Node):
         """Tell whether somebody publishes on every topic that we listen to."""
         return all(self.count_publishers(s.topic_name) > 0 for s in self.subscriptions)
 
-    def _on_command(self, message: JointTrajectory) -> None:
-        arrived = time.monotonic_ns(), time.time_ns()
-        positions = dict(zip(message.joint_names, message.points[0].positions, strict=True))
-        self.heard.commands.append(Command(*arrived, positions))
-
     def _on_joints(self, message: JointState) -> None:
-        positions = np.array(message.position, np.float64)
-        self.heard.joints[nanoseconds(message.header.stamp)] = positions
+        arrived = time.monotonic_ns(), time.time_ns()
+        driven = zip(message.name, message.position, self._driven, strict=True)
+        # nobody engages a replayed arm: what a command would be made of is the prediction
+        positions = {name: position for name, position, is_driven in driven if is_driven}
+        self.heard.commands.append(Command(*arrived, positions))
+        stamp_ns = nanoseconds(message.header.stamp)
+        self.heard.joints[stamp_ns] = np.array(message.position, np.float64)
 
     def _on_image(self, message: Image) -> None:
         pixels: NDArray[np.uint8] = np.frombuffer(message.data, np.uint8)

@@ -6,11 +6,13 @@ The lifecycle node that turns camera images and joint states into joint commands
 
 configure loads the bundle, makes the backend and warms it up; activate subscribes; deactivate
 stops; cleanup and shutdown give everything back. The executor's thread (the main thread) receives
-and pairs; one inference thread, which owns the predictor, runs frames and publishes.
+and pairs; one inference thread, which owns the predictor, runs frames and publishes; one thread
+sends commands at the controller's rate while the arm is engaged.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import time
@@ -22,9 +24,18 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
+from eipl_trt_ros.command.watchdog import Event
 from eipl_trt_ros.errors import BundleError
+from eipl_trt_ros.nodes.arm_limits import ArmLimits
+from eipl_trt_ros.nodes.command_diagnostics import command_status
+from eipl_trt_ros.nodes.command_settings import (
+    COMMAND_SETTINGS,
+    LIMITS_PREFIX,
+    read_command_settings,
+)
+from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.diagnostics import PredictorDiagnostics
 from eipl_trt_ros.nodes.frame_runner import FrameRunner, open_and_warm_up
 from eipl_trt_ros.nodes.inference import Frame, InferenceThread
@@ -41,6 +52,7 @@ from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin
 from eipl_trt_ros.predictor import Predictor
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
+_ALL_SETTINGS = (*SETTINGS, *COMMAND_SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class _Configured:
     settings: PredictorSettings
     thread: InferenceThread
     predictor: Predictor
+    commands: CommandStream
+    limits: ArmLimits
     runner: FrameRunner
 
 
@@ -58,8 +72,9 @@ class PredictorNode(ManagedNode):
     Predicts the next joints from camera and joints, at the model's rate.
 
     Subscribes to ``image`` (or ``image/compressed``) and ``joint_states``; publishes what
-    `motion_output`, `image_output` and `frame_timing` describe, and ``/diagnostics``; serves
-    ``~/reset``, which resets the LSTM state before the next frame.
+    `joints_output`, `command_stream`, `image_output` and `frame_timing` describe, and
+    ``/diagnostics``; serves ``~/engage``, which lets the arm move, and ``~/reset``, which resets
+    the LSTM state before the next frame.
     """
 
     def __init__(self, name: str = 'predictor', **settings: Any) -> None:
@@ -67,12 +82,13 @@ class PredictorNode(ManagedNode):
         self._intake: Intake | None = None
         super().__init__(name, **settings)
         self.add_on_set_parameters_callback(self._check_parameters)
-        declare(self, (AUTOSTART, *SETTINGS))
+        declare(self, (AUTOSTART, *_ALL_SETTINGS))
         self._diagnostics = PredictorDiagnostics(self.get_fully_qualified_name())
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
         self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/engage', self._on_engage)
 
     @property
     def autostart(self) -> bool:
@@ -80,10 +96,14 @@ class PredictorNode(ManagedNode):
         return bool(self.get_parameter(AUTOSTART.name).value)
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        reason = wrong_choice(SETTINGS, parameters)
+        reason = wrong_choice(_ALL_SETTINGS, parameters)
         if reason is None and self._configured is not None:
-            names = {setting.name for setting in SETTINGS}
-            fixed = [parameter.name for parameter in parameters if parameter.name in names]
+            names = {setting.name for setting in _ALL_SETTINGS}
+            fixed = [
+                parameter.name
+                for parameter in parameters
+                if parameter.name in names or parameter.name.startswith(LIMITS_PREFIX)
+            ]
             if fixed:
                 reason = (
                     f'{fixed[0]} takes effect when the node is configured: first '
@@ -95,18 +115,22 @@ class PredictorNode(ManagedNode):
     def configure(self) -> None:
         """Load the bundle, make the backend in the inference thread, warm it up."""
         settings = read_settings(self)
+        command_settings = read_command_settings(self)
         if not settings.bundle:
             msg = "the parameter 'bundle' is empty: set it to the folder of a bundle"
             raise BundleError(msg)
         thread = InferenceThread(lambda: open_and_warm_up(settings))
         predictor = thread.start()
-        try:
-            runner = FrameRunner(self, predictor.bundle, settings.command_type)
-        except BaseException:
-            thread.close()
-            raise
-        self._configured = _Configured(settings, thread, predictor, runner)
         bundle, backend = predictor.bundle, predictor.backend
+        with contextlib.ExitStack() as made:
+            made.callback(thread.close)
+            commands = CommandStream(self, bundle, command_settings)
+            made.callback(commands.destroy)
+            limits = ArmLimits(self, bundle, command_settings, commands.set_limits)
+            made.callback(limits.destroy)
+            runner = FrameRunner(self, bundle, commands)
+            made.pop_all()
+        self._configured = _Configured(settings, thread, predictor, commands, limits, runner)
         self.get_logger().info(
             f'{bundle.name}: {bundle.model.type}, {bundle.rate_hz:g} Hz, on {backend.name} in '
             f'{backend.precision} ({backend.device})'
@@ -116,12 +140,15 @@ class PredictorNode(ManagedNode):
         """Subscribe, and let the inference thread take frames from a fresh state."""
         held = self._held()
         held.runner.start()
+        held.commands.start()
         held.thread.resume(held.runner.run)
         self._diagnostics.restart(time.monotonic_ns())
         # what exists by now stays: the collector need not look at it again during frames
         gc.collect()
         gc.freeze()
-        self._intake = Intake(self, held.predictor.bundle, held.settings, self._submit)
+        self._intake = Intake(
+            self, held.predictor.bundle, held.settings, self._submit, held.commands
+        )
         self.get_logger().info(
             f'active: images from {self._intake.image_topic}, joints from '
             f'{self._intake.joint_topic}'
@@ -137,7 +164,9 @@ class PredictorNode(ManagedNode):
         return self._held().thread.submit(frame, reset=reset)
 
     def deactivate(self) -> None:
-        """Unsubscribe, and wait for the frame in work."""
+        """Bring the arm to rest, unsubscribe, and wait for the frame in work."""
+        if self._configured is not None:
+            self._configured.commands.stop()
         if self._intake is not None:
             self._intake.close()
             self._intake = None
@@ -152,27 +181,47 @@ class PredictorNode(ManagedNode):
         if held is not None:
             held.thread.close()
             held.runner.destroy()
+            held.limits.destroy()
+            held.commands.destroy()
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self._configured is not None
         if self._configured is not None:
             self._configured.thread.request_reset()
+            self._configured.commands.on_event(Event.RESET)
             response.message = 'the state is reset before the next frame'
         else:
             response.message = 'there is no state: the node is not configured'
+        return response
+
+    def _on_engage(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        held = self._configured
+        if not request.data:
+            if held is not None:
+                held.commands.disengage()
+            response.success, response.message = True, 'disengaged'
+            return response
+        reason = 'the node is not active' if held is None else held.commands.engage()
+        response.success = reason is None
+        response.message = 'engaged' if reason is None else reason
+        if reason is not None:
+            self.get_logger().warning(f'not engaged: {reason}')
         return response
 
     def _publish_diagnostics(self) -> None:
         held = self._configured
         if held is None or self._intake is None:
             state = 'unconfigured' if held is None else 'inactive'
-            status = self._diagnostics.idle(state, self.failure)
+            statuses = [self._diagnostics.idle(state, self.failure)]
         else:
             now_ns = time.monotonic_ns()
-            status = self._diagnostics.active(
-                self._intake, held.runner.statistics, held.predictor, now_ns
-            )
-        message = DiagnosticArray(status=[status])
+            statuses = [
+                self._diagnostics.active(
+                    self._intake, held.runner.statistics, held.predictor, now_ns
+                ),
+                command_status(self.get_fully_qualified_name(), held.commands.report()),
+            ]
+        message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_publisher.publish(message)
 

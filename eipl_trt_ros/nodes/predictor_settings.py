@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from rclpy.node import Node
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
-from eipl_trt_ros.nodes.motion_output import COMMAND_TYPES
 from eipl_trt_ros.nodes.parameters import Setting
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
@@ -56,13 +55,6 @@ SETTINGS = (
         choices=RELIABILITIES,
     ),
     Setting(
-        'command_type',
-        'joint_trajectory',
-        "Type of the command: joint_trajectory on '~/joint_trajectory', or float64_multi_array on "
-        "'~/commands'.",
-        choices=COMMAND_TYPES,
-    ),
-    Setting(
         'slop',
         0.05,
         "How far a joint sample may be from the image's stamp, in seconds; an image with none so "
@@ -86,6 +78,14 @@ SETTINGS = (
         low=0.01,
         high=3600.0,
     ),
+    Setting(
+        'reset_gap',
+        2.0,
+        'After longer than this between the stamps of two frames, in seconds, the state is too '
+        'old to go on with and is reset.',
+        low=0.01,
+        high=3600.0,
+    ),
 )
 
 
@@ -100,10 +100,10 @@ class PredictorSettings:
     input_mixing: float
     image_transport: str
     image_reliability: str
-    command_type: str
     slop: float
     joint_wait: float
     time_jump: float
+    reset_gap: float
 
 
 def read_settings(node: Node) -> PredictorSettings:

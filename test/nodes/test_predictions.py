@@ -20,8 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from ros_world import image_message, send_until, until
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import Bool, Float32MultiArray, Float64MultiArray, Int64MultiArray
-from trajectory_msgs.msg import JointTrajectory
+from std_msgs.msg import Float32MultiArray, Int64MultiArray
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.nodes.conversion import nanoseconds
@@ -339,53 +338,6 @@ def test_an_image_that_waits_gives_way_to_the_next_one(world, random_bundle):
     assert nanoseconds(lockstep.prediction().header.stamp) == START + 10 * MS
 
 
-def test_the_command_is_what_a_joint_trajectory_controller_takes(world, random_bundle):
-    lockstep = Lockstep(world, world.predictor(random_bundle()))
-    commands = lockstep.robot.listen(JointTrajectory, 'joint_trajectory')
-    lockstep.joints(START)
-    lockstep.picture(START)
-    predicted = lockstep.prediction()
-    command = commands.get(timeout=20)
-    assert nanoseconds(command.header.stamp) == 0
-    assert list(command.joint_names) == list(NAMES[:7])
-    (point,) = command.points
-    assert list(point.positions) == list(predicted.position)[:7]
-    assert nanoseconds(point.time_from_start) == 100 * MS
-    assert not point.velocities
-    assert not point.accelerations
-    assert not point.effort
-
-
-def test_the_command_may_be_bare_numbers(world, random_bundle):
-    lockstep = Lockstep(
-        world, world.predictor(random_bundle(), command_type='float64_multi_array')
-    )
-    commands = lockstep.robot.listen(Float64MultiArray, 'commands')
-    lockstep.joints(START)
-    lockstep.picture(START)
-    assert list(commands.get(timeout=20).data) == list(lockstep.prediction().position)[:7]
-
-
-@pytest.mark.parametrize(('value', 'closed'), [(0.9, True), (0.1, False), (0.5, None)])
-def test_the_gripper_follows_its_thresholds(world, tmp_path, value, closed):
-    def fix_gripper(weights: dict[str, NDArray[np.float32]]) -> None:
-        for name, array_ in weights.items():
-            if name.startswith('decoder_joint') and array_.shape[0] == 8:
-                array_[7] = value if array_.ndim == 1 else 0
-
-    bundle = write_random_bundle(tmp_path / 'b', SPECS['cnnrnn'], change=fix_gripper)
-    lockstep = Lockstep(world, world.predictor(bundle))
-    grippers = lockstep.robot.listen(Bool, 'gripper_command')
-    lockstep.joints(START)
-    lockstep.picture(START)
-    predicted = lockstep.prediction().position[7]
-    if closed is None:
-        assert 0.3 <= predicted <= 0.7
-        assert grippers.empty()
-    else:
-        assert grippers.get(timeout=20).data is closed
-
-
 def test_images_and_points_are_published_for_those_who_subscribe(world, random_bundle):
     bundle = random_bundle('sarnn')
     lockstep = Lockstep(world, world.predictor(bundle))
@@ -454,12 +406,10 @@ def test_diagnostics_tell_rates_drops_and_latencies(world, random_bundle):
     lockstep.prediction()
     lockstep.picture(START)
     values: dict[str, str] = {}
-    status = None
     while values.get('dropped: repeated') != '1':
-        (status,) = arrays.get(timeout=20).status
-        if status.name == name:
-            values = {entry.key: entry.value for entry in status.values}
-    assert status is not None
+        for status in arrays.get(timeout=20).status:
+            if status.name == name:
+                values = {entry.key: entry.value for entry in status.values}
     assert values['frames'] == '1'
     assert values['backend'] == 'onnxruntime'
     assert values['precision'] == 'fp32'

@@ -10,7 +10,8 @@ from builders import make_joints
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eipl_trt_ros.command import OpenCloseSwitch, PositionCommand
+from eipl_trt_ros.command.gripper import OpenCloseSwitch
+from eipl_trt_ros.command.selection import PositionCommand
 
 JOINTS = make_joints(4)
 GRIPPER = JOINTS[-1]  # closes above 0.7, opens below 0.3

@@ -1,0 +1,206 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""An arm and a camera in real time, with switches for what may break."""
+
+from __future__ import annotations
+
+import array
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from builders import make_pictures, write_random_bundle
+from command_observer import CommandObserver, Rules
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_world import image_message, until
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.command.limits import JointLimit, resolve_limits
+from eipl_trt_ros.nodes.conversion import nanoseconds, set_stamp
+from eipl_trt_ros.spec import ModelSpec
+
+SMALL = ModelSpec('sarnn', 16, 16, 8, 8, k_dim=2, temperature=1e-2, heatmap_size=0.1)
+LIMIT = JointLimit(lower=-0.9, upper=1.4, velocity=1.0, acceleration=8.0)
+PARAMETERS = {
+    f'limits.joint{i}.{name}': getattr(LIMIT, name)
+    for i in range(1, 8)
+    for name in ('lower', 'upper', 'velocity', 'acceleration')
+}
+"""Limits for the joints of `lively_bundle`, as parameters of the node."""
+TIMES = {'image_timeout': 0.4, 'joint_timeout': 0.3, 'prediction_timeout': 0.5, 'hold_time': 0.4}
+MAX_JUMP = 0.35
+
+
+def lively_bundle(path: Path, spec: ModelSpec = SMALL) -> Bundle:
+    """Write a bundle whose predictions are mid-range, and move a little with its inputs."""
+
+    def enliven(weights: dict[str, NDArray[np.float32]]) -> None:
+        for name, values in weights.items():
+            if name.startswith('decoder_joint') and values.shape[0] == spec.joint_dim:
+                values[:] = 0.5 if values.ndim == 1 else 1.2 * values
+
+    return write_random_bundle(path, spec, change=enliven)
+
+
+def make_rules(command_rate: float = 100.0, **changes: Any) -> Rules:
+    """Return the rules of a node with `PARAMETERS` and `TIMES`."""
+    names = [f'joint{i}' for i in range(1, 8)]
+    limits = resolve_limits(names, [dict.fromkeys(names, LIMIT)])
+    settings: dict[str, Any] = {
+        'limits': limits,
+        'max_jump': MAX_JUMP,
+        'command_rate': command_rate,
+        'oldest': max(TIMES.values()) + TIMES['hold_time'],
+    }
+    return Rules(**(settings | changes))
+
+
+class LiveArm(Node):
+    """
+    A camera, and seven joints that follow what they are commanded, in a thread of their own.
+
+    Attributes:
+        camera, joints: whether they publish.
+        change_joints: is given each joint message before it is sent, and returns it, or None to
+            send nothing.
+        change_image: the same for images.
+        position: float64 (7,), where the arm is.
+
+    """
+
+    def __init__(self, position: NDArray[np.float64], *, rate: float = 30.0, **settings: Any):
+        super().__init__('arm', **settings)
+        self.camera = self.joints = True
+        self.change_joints: Callable[[JointState], JointState | None] = lambda message: message
+        self.change_image: Callable[[Any], Any] = lambda message: message
+        self.position = position.copy()
+        self.follows = True
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._joint_publisher = self.create_publisher(JointState, 'joint_states', qos)
+        self._names = [f'joint{i}' for i in range(1, 8)]
+        self._image_publisher = self.create_publisher(Image, 'image', qos)
+        self._pictures = [image_message(p) for p in make_pictures(20, 16, 16)]
+        self._image_period = 1.0 / rate
+        self._plan: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
+        self.create_subscription(Float64MultiArray, 'predictor/commands', self._on_positions, qos)
+        self.create_subscription(
+            JointTrajectory, 'predictor/joint_trajectory', self._on_trajectory, qos
+        )
+        self._engage = self.create_client(SetBool, 'predictor/engage')
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _on_positions(self, message: Float64MultiArray) -> None:
+        if self.follows:
+            self.position = np.array(message.data)
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        times = [nanoseconds(point.time_from_start) / 1e9 for point in message.points]
+        ways = np.array([point.positions for point in message.points])
+        begin = self.position.copy()
+        self._plan = (time.monotonic(), np.array([0.0, *times]), np.concatenate([[begin], ways]))
+
+    def _go_on(self) -> None:
+        if self._plan is None or not self.follows:
+            return
+        begin, times, ways = self._plan
+        passed = time.monotonic() - begin
+        self.position = np.array([np.interp(passed, times, way) for way in ways.T])
+
+    def _run(self) -> None:
+        images, begin = 0, time.monotonic()
+        while not self._ending:
+            self._go_on()
+            if self.joints:
+                self._send_joints()
+            if time.monotonic() - begin > images * self._image_period:
+                images += 1
+                if self.camera:
+                    self._send_image(self._pictures[images % len(self._pictures)])
+            time.sleep(0.01)
+
+    def _send_joints(self) -> None:
+        message = JointState(name=list(self._names))
+        message.position = array.array('d', self.position.tolist())
+        set_stamp(message.header.stamp, time.time_ns())
+        changed = self.change_joints(message)
+        if changed is not None:
+            self._joint_publisher.publish(changed)
+
+    def _send_image(self, message: Any) -> None:
+        set_stamp(message.header.stamp, time.time_ns())
+        changed = self.change_image(message)
+        if changed is not None:
+            self._image_publisher.publish(changed)
+
+    def call_engage(self, engage: bool = True) -> SetBool.Response:
+        """Call the predictor's engage service."""
+        assert self._engage.wait_for_service(20)
+        future = self._engage.call_async(SetBool.Request(data=engage))
+        until(future.done, 'an answer to engage')
+        return future.result()
+
+    def engage(self) -> None:
+        """Engage, as soon as it is allowed."""
+        response = SetBool.Response()
+
+        def engaged() -> bool:
+            nonlocal response
+            response = self.call_engage()
+            if not response.success:
+                time.sleep(0.05)
+            return bool(response.success)
+
+        until(engaged, f'to be engaged: {response.message}')
+
+    def destroy_node(self) -> None:
+        self._ending = True
+        self._thread.join()
+        super().destroy_node()
+
+
+class LiveWorld:
+    """A predictor, an arm that follows it, and an observer between them."""
+
+    def __init__(
+        self,
+        world: Any,
+        bundle: Bundle,
+        *,
+        command_type: str = 'joint_trajectory',
+        command_rate: float = 100.0,
+        **parameters: Any,
+    ) -> None:
+        self.observer: CommandObserver = world.add(
+            CommandObserver(
+                make_rules(command_rate), command_type=command_type, **world.settings()
+            )
+        )
+        self.node = world.predictor(
+            bundle,
+            command_type=command_type,
+            command_rate=command_rate,
+            max_jump=MAX_JUMP,
+            **(PARAMETERS | TIMES | parameters),
+        )
+        middle = (np.array(bundle.joint_minimum) + np.array(bundle.joint_maximum))[:7] / 2
+        self.arm: LiveArm = world.add(LiveArm(middle, **world.settings()))
+
+    def engage(self) -> None:
+        """Engage, and wait until the arm is on its way."""
+        self.arm.engage()
+        until(lambda: len(self.observer.commands) > 3, 'commands')
+
+    def wait_for(self, state: str) -> None:
+        """Wait until the node says that it is in a state."""
+        until(lambda: self.observer.state.startswith(state), f'the state {state}')
