@@ -25,12 +25,13 @@ class LiveRun:
         digests: of the predicted images, see `digest_of`; '' where none arrived.
         encoder_points, decoder_points: float32 (M, K, 2), SARNN only; NaN where none arrived.
         steps_ms: float64 (M,) by step name, in milliseconds; NaN where none arrived.
-        commanded: float64 (M, D), the positions in the command, in radians; NaN where none
-            arrived, and for joints that are not driven by position.
-        command_ms: float64 (M,), from the image's stamp to the arrival of the command, in
-            milliseconds; NaN where none arrived.
+        commanded: float64 (M, D), what a command would be made of, in radians: the predicted
+            joints; NaN where none arrived, and for joints that are not driven by position.
+        command_ms: float64 (M,), from the image's stamp to the arrival of the predicted joints,
+            in milliseconds; NaN where none arrived. A command follows within one period of the
+            controller.
         node_ms: float64 (M,), the part of it that the node took: from the arrival of the image
-            to the command.
+            to the predicted joints.
         dropped: images that did not become frames, by cause.
 
     """

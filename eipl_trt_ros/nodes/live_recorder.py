@@ -30,15 +30,6 @@ from eipl_trt_ros.nodes.frame_timing import FrameTiming, decode
 _DEPTH = 1000
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command: when it arrived, on the monotonic clock and on the system's, and what it says."""
-
-    monotonic_ns: int
-    system_ns: int
-    positions: dict[str, float]
-
-
 @dataclass
 class Heard:
     """
@@ -47,9 +38,9 @@ class Heard:
     Attributes:
         images: stamps of the images that the replay sent.
         joints: predicted joints by stamp.
+        arrived: when they arrived, on the system's clock, by stamp.
         predicted_images: digests by stamp.
         points: arrival on the monotonic clock, and the points: they carry no stamp.
-        commands: they carry no stamp.
         timings: by stamp.
         sent_joints: how many joint messages the replay sent.
 
@@ -57,16 +48,16 @@ class Heard:
 
     images: list[int] = field(default_factory=list)
     joints: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    arrived: dict[int, int] = field(default_factory=dict)
     predicted_images: dict[int, str] = field(default_factory=dict)
     points: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
     timings: dict[int, FrameTiming] = field(default_factory=dict)
     sent_joints: int = 0
 
     @property
     def messages(self) -> int:
         """How many messages have arrived."""
-        kept = (self.images, self.joints, self.predicted_images, self.points, self.commands)
+        kept = (self.images, self.joints, self.predicted_images, self.points)
         return sum(map(len, kept)) + len(self.timings) + self.sent_joints
 
 
@@ -93,7 +84,6 @@ class LiveRecorder(Node):
         def listen(kind: Any, topic: str, callback: Any, *, raw: bool = False) -> None:
             self.create_subscription(kind, topic, callback, qos, raw=raw)
 
-        self._driven = [joint.sink == 'position' for joint in bundle.joints]
         listen(JointState, 'predictor/predicted_joints', self._on_joints)
         listen(Image, 'predictor/predicted_image', self._on_image)
         if bundle.model.k_dim is not None:
@@ -112,12 +102,8 @@ class LiveRecorder(Node):
         return all(self.count_publishers(s.topic_name) > 0 for s in self.subscriptions)
 
     def _on_joints(self, message: JointState) -> None:
-        arrived = time.monotonic_ns(), time.time_ns()
-        driven = zip(message.name, message.position, self._driven, strict=True)
-        # nobody engages a replayed arm: what a command would be made of is the prediction
-        positions = {name: position for name, position, is_driven in driven if is_driven}
-        self.heard.commands.append(Command(*arrived, positions))
         stamp_ns = nanoseconds(message.header.stamp)
+        self.heard.arrived[stamp_ns] = time.time_ns()
         self.heard.joints[stamp_ns] = np.array(message.position, np.float64)
 
     def _on_image(self, message: Image) -> None:
@@ -144,8 +130,9 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
     """
     Put together what belongs to one frame.
 
-    A command and a set of points carry no stamp; they belong to the last frame that the inference
-    thread had taken up when they arrived.
+    Nobody engages a replayed arm: what its commands would be made of are the predicted joints of
+    those that are driven by position. A set of points carries no stamp; it belongs to the last
+    frame that the inference thread had taken up when it arrived.
 
     Args:
         heard: what arrived.
@@ -166,11 +153,13 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
     joints = len(bundle.joints)
     unknown = np.full(joints, np.nan)
     points = _points(heard, started, bundle.model.k_dim)
-    commanded, command_ms = _commands(heard, stamps, started, bundle)
+    predicted = np.array([heard.joints.get(s, unknown) for s in stamps]).reshape(-1, joints)
+    driven = np.array([joint.sink == 'position' for joint in bundle.joints])
+    latencies = [(heard.arrived[s] - s) / 1e6 if s in heard.arrived else np.nan for s in stamps]
     return LiveRun(
         images=len(heard.images),
         stamps_ns=np.array(stamps, np.int64) - offset,
-        predicted=np.array([heard.joints.get(s, unknown) for s in stamps]).reshape(-1, joints),
+        predicted=predicted,
         digests=tuple(heard.predicted_images.get(stamp, '') for stamp in stamps),
         encoder_points=None if points is None else points[:, 0],
         decoder_points=None if points is None else points[:, 1],
@@ -178,26 +167,11 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
             name: np.array([getattr(timing, name) for timing in timings]) / 1e6
             for name in StepTimes.STEPS
         },
-        commanded=commanded,
-        command_ms=command_ms,
+        commanded=np.where(driven, predicted, np.nan),
+        command_ms=np.array(latencies),
         node_ms=np.array([timing.receive_to_command for timing in timings]) / 1e6,
         dropped={},
     )
-
-
-def _commands(
-    heard: Heard, stamps: list[int], started: list[int], bundle: Bundle
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return by frame the commanded positions (M, D), and the time to the command in ms (M,)."""
-    positions = np.full((len(stamps), len(bundle.joints)), np.nan)
-    latency_ms = np.full(len(stamps), np.nan)
-    for command in heard.commands:
-        place = bisect.bisect_right(started, command.monotonic_ns) - 1
-        if place >= 0 and np.isnan(latency_ms[place]):
-            latency_ms[place] = (command.system_ns - stamps[place]) / 1e6
-            for name, position in command.positions.items():
-                positions[place, bundle.joint_names.index(name)] = position
-    return positions, latency_ms
 
 
 def _points(heard: Heard, started: list[int], k_dim: int | None) -> NDArray[np.float32] | None:

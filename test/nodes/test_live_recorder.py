@@ -13,7 +13,7 @@ pytest.importorskip('rclpy', reason='ROS 2 is not installed')
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BagError
 from eipl_trt_ros.nodes.frame_timing import FIELDS, FrameTiming
-from eipl_trt_ros.nodes.live_recorder import Command, Heard, gather
+from eipl_trt_ros.nodes.live_recorder import Heard, gather
 from eipl_trt_ros.spec import ModelSpec
 
 SARNN = ModelSpec('sarnn', 16, 16, 2, 5, k_dim=3, temperature=1e-2, heatmap_size=0.1)
@@ -40,8 +40,7 @@ def heard_frames(*places: int) -> Heard:
         heard.timings[stamp] = timing(stamp, started)
         heard.joints[stamp] = np.array([place, 0.5])
         heard.predicted_images[stamp] = f'digest {place}'
-        command = Command(started + 40_000, stamp + 7_000_000, {'joint1': float(place)})
-        heard.commands.append(command)
+        heard.arrived[stamp] = stamp + 7_000_000
         heard.points.append((started + 60_000, np.full((2, 3, 2), place, np.float32)))
     return heard
 
@@ -62,7 +61,7 @@ def test_everything_is_put_to_its_frame_under_the_stamp_of_the_recording(bundle:
 
 def test_what_did_not_arrive_is_missing_in_its_frame_only(bundle: Bundle) -> None:
     heard = heard_frames(0, 2)
-    del heard.commands[0], heard.points[0], heard.joints[BAG[2] + MOVED]
+    del heard.arrived[BAG[0] + MOVED], heard.points[0], heard.joints[BAG[2] + MOVED]
     live = gather(heard, BAG, bundle)
     assert live.stamps_ns.tolist() == [BAG[0], BAG[2]]
     assert np.isnan(live.command_ms).tolist() == [True, False]
