@@ -116,6 +116,13 @@ def test_a_sensor_that_breaks_gives_no_sample_and_is_found_again(tmp_path, broke
     assert source.status.state is SourceState.READY
 
 
+def test_waits_grow_with_each_failure_up_to_a_limit_and_begin_anew_after_a_success():
+    backoff = Backoff(1.0, 30.0)
+    assert [backoff.next() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    backoff.reset()
+    assert backoff.next() == 1
+
+
 def test_a_machine_without_a_sensor_says_so(tmp_path):
     source = Ina3221Source(0.1, tmp_path)
     source.open()
