@@ -3,6 +3,6 @@
 """What executes a model's graphs. `load_backend` picks one; nothing heavy is imported before."""
 
 from eipl_trt_ros.backends.base import Backend, StepTimes
-from eipl_trt_ros.backends.loader import BACKENDS, PRECISIONS, load_backend
+from eipl_trt_ros.backends.loader import BACKENDS, PRECISION_CHOICES, PRECISIONS, load_backend
 
-__all__ = ['BACKENDS', 'PRECISIONS', 'Backend', 'StepTimes', 'load_backend']
+__all__ = ['BACKENDS', 'PRECISIONS', 'PRECISION_CHOICES', 'Backend', 'StepTimes', 'load_backend']

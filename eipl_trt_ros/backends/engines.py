@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from eipl_trt_ros.backends.cuda import CudaDevice
+from eipl_trt_ros.backends.loader import AUTO_PRECISION
 from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.automatic import choose_built
 from eipl_trt_ros.engines.machine import this_machine
 from eipl_trt_ros.engines.runtime import Engine
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.engines.tensorrt_api import find_tensorrt
+from eipl_trt_ros.engines.timing import make_timer
+
+_log = logging.getLogger(__name__)
 
 
 def open_engines(
@@ -27,7 +34,7 @@ def open_engines(
 
     Args:
         bundle: the model.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        precision: ``fp32``, ``fp16`` or ``int8``; or ``auto``, see `choose_built`.
         mixing: whether frames will be mixed with the previous prediction.
         gpu: which GPU.
         recorded: see `TensorRTBackend`.
@@ -42,6 +49,12 @@ def open_engines(
     """
     tensorrt = find_tensorrt()
     store, machine = EngineStore(bundle), this_machine(tensorrt, gpu)
+    chosen: dict[str, str] = {}
+    if precision == AUTO_PRECISION:
+        choice = choose_built(bundle, machine, mixing=mixing, timer=make_timer(tensorrt, gpu))
+        _log.info('precision auto runs %s in %s', bundle.name, choice)
+        chosen['precision auto'] = str(choice)
+        precision = choice.precision
     suffix = '_mixed' if mixing else ''
     graphs = (f'motion{suffix}', f'image{suffix}')
     plans = {graph: store.load(graph, precision, machine)[1] for graph in graphs}
@@ -49,7 +62,7 @@ def open_engines(
     def load(graph: str) -> Engine:
         return tensorrt.load(plans[graph], f'{bundle.path}: {graph} {precision}')
 
-    return TensorRTBackend(
+    backend = TensorRTBackend(
         bundle,
         precision,
         CudaDevice(gpu),
@@ -58,3 +71,5 @@ def open_engines(
         recorded=recorded,
         host_memory=host_memory,
     )
+    backend.notes = {**backend.notes, **chosen}
+    return backend

@@ -13,6 +13,8 @@ from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
 
 BACKENDS = ('auto', 'tensorrt', 'onnxruntime', 'torch')
 PRECISIONS = ('fp32', 'fp16', 'int8')
+AUTO_PRECISION = 'auto'
+PRECISION_CHOICES = (AUTO_PRECISION, *PRECISIONS)
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +34,10 @@ def load_backend(
         bundle: a bundle with its graphs exported (the torch backend needs only the weights).
         name: one of `BACKENDS`; ``auto`` takes TensorRT where it is installed and the bundle
             holds engines for this GPU, else ONNX Runtime in fp32, and says why.
-        precision: one of `PRECISIONS`; ``onnxruntime`` runs fp16 and int8 in their exact
-            arithmetic, which is not fast, and int8 only where the bundle has its ``int8.json``.
+        precision: one of `PRECISION_CHOICES`; ``auto`` is for engines: the fastest that was built
+            for this GPU and whose joint error is within the budget. ``onnxruntime`` runs fp16 and
+            int8 in their exact arithmetic, which is not fast, and int8 only where the bundle has
+            its ``int8.json``.
         threads: CPU threads for one inference.
         mixing: whether frames will be mixed with the previous prediction (EIPL's
             ``input_param`` below 1).
@@ -52,8 +56,14 @@ def load_backend(
     if name not in BACKENDS:
         msg = f'backend is {name!r}, expected one of {", ".join(BACKENDS)}'
         raise BackendError(msg)
-    if precision not in PRECISIONS:
-        msg = f'precision is {precision!r}, expected one of {", ".join(PRECISIONS)}'
+    if precision not in PRECISION_CHOICES:
+        msg = f'precision is {precision!r}, expected one of {", ".join(PRECISION_CHOICES)}'
+        raise BackendError(msg)
+    if precision == AUTO_PRECISION and name not in ('auto', 'tensorrt'):
+        msg = (
+            f'precision auto chooses among TensorRT engines, which the {name} backend does not '
+            f'run: ask for one of {", ".join(PRECISIONS)}'
+        )
         raise BackendError(msg)
     if threads < 1:
         msg = f'threads is {threads}, expected 1 or more'

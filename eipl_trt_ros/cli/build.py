@@ -15,6 +15,7 @@ from eipl_trt_ros.engines.int8_options import (
     DEFAULT_IMAGE_BUDGET,
     METHODS,
     OPERATORS,
+    WAYS,
     Int8Options,
 )
 from eipl_trt_ros.engines.manifest import Manifest
@@ -62,6 +63,14 @@ def add_parser(subparsers: Any) -> None:
         help='calibrate int8 anew and keep the result in the bundle; demonstrations of the '
         'training: recordings, or folders with images.npy and joints.npy; undisturbed ones, some '
         "hundred frames (default: the bundle's own int8.json)",
+    )
+    parser.add_argument(
+        '--int8-way',
+        choices=WAYS,
+        default=WAYS[0],
+        help="how int8 comes about: explicit quantisers in the graph, or TensorRT's own entropy "
+        'calibrator, which TensorRT 8.5 to 10 have; that one chooses layers itself, and what '
+        f'it costs in accuracy is not measured (default: {WAYS[0]})',
     )
     parser.add_argument(
         '--method',
@@ -118,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
         tuple(args.int8_operators),
         args.budget,
         args.image_budget,
+        args.int8_way,
     )
     options = BuildOptions(args.tf32, args.workspace, args.force, int8)
     for path in args.bundles:

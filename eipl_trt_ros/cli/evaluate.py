@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.errors import require
@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
         '--backend', choices=BACKENDS, default='auto', help='what runs the model (default: auto)'
     )
     parser.add_argument(
-        '--precision', choices=PRECISIONS, default='fp32', help='arithmetic (default: fp32)'
+        '--precision', choices=PRECISION_CHOICES, default='fp32', help='arithmetic (default: fp32)'
     )
     parser.add_argument(
         '--threads', type=int, default=1, help='processor threads for one inference (default: 1)'

@@ -4,25 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.engines.automatic import choose_built
 from eipl_trt_ros.engines.calibrate import calibrate
-from eipl_trt_ros.engines.half import QUANTISERS, load_graph, runs_in_half
 from eipl_trt_ros.engines.inspector import Inspection, inspect
 from eipl_trt_ros.engines.int8_options import OPERATORS, Int8Options
-from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Int8Recipe, only, read_recipe
+from eipl_trt_ros.engines.int8_ways import Calibrated, Explicit, Int8Way
 from eipl_trt_ros.engines.machine import this_machine
-from eipl_trt_ros.engines.manifest import Int8Report, Int8Source, Manifest, Recipe, make_recipe
+from eipl_trt_ros.engines.manifest import Manifest, Recipe, make_recipe
 from eipl_trt_ros.engines.probe import int8_operators
-from eipl_trt_ros.engines.quantize import quantisable
-from eipl_trt_ros.engines.rewrite import half_graph, quantized_graph
+from eipl_trt_ros.engines.requests import asked_layers, make_request
 from eipl_trt_ros.engines.store import EngineStore, rebuild_command
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT, find_tensorrt
+from eipl_trt_ros.engines.timing import make_timer
 from eipl_trt_ros.errors import EngineError
 
 _log = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ class BuildOptions:
             words += ['--workspace', str(self.workspace_mib)]
         if recipe.precision == 'int8' and self.int8.operators != OPERATORS:
             words += ['--int8-operators', *self.int8.operators]
+        if recipe.int8 is not None and recipe.int8.way == 'calibrated':
+            paths = (shlex.quote(str(path)) for path in self.int8.demonstrations)
+            words += ['--int8-way', 'calibrated', '--calibration', *paths]
         return words
 
 
@@ -97,13 +102,15 @@ def build_engines(
     tell = progress or (lambda _: None)
     store = EngineStore(bundle)
     with store.writing():
-        if 'int8' in precisions and options.int8.demonstrations:
+        explicit = options.int8.way == 'explicit'
+        if 'int8' in precisions and explicit and options.int8.demonstrations:
             bundle = calibrate(bundle, options.int8, tell)
         builder = _Builder(bundle, store, options, tensorrt, tell)
         recipes = [
             builder.recipe(graph, precision) for precision in precisions for graph in graphs
         ]  # all of them first: what is missing is missed before anything is built
-        return [builder.engine(recipe) for recipe in recipes]
+        engines = [builder.engine(recipe) for recipe in recipes]
+        return builder.judged(engines)
 
 
 class _Builder:
@@ -125,27 +132,21 @@ class _Builder:
         self._machine = this_machine(tensorrt)
 
     @cached_property
-    def _int8(self) -> Int8Recipe:
-        return read_recipe(self._bundle)
-
-    def _quantized(self, graph: str) -> GraphRecipe:
-        found = self._int8.of(self._bundle, graph)
-        model = load_graph(self._bundle.graph_path(graph))
-        return only(found, quantisable(model, self._options.int8.operators))
+    def _int8(self) -> Int8Way:
+        options = self._options.int8
+        if options.way == 'calibrated':
+            return Calibrated(self._bundle, options, self._tensorrt, self._store)
+        return Explicit(self._bundle, options, self._tensorrt)
 
     def recipe(self, graph: str, precision: str) -> Recipe:
         """Write down what an engine is built from."""
-        source = None
-        if precision == 'int8':
-            found = self._quantized(graph)
-            source = Int8Source(found.digest, self._int8.calibration.sha256)
         return make_recipe(
             self._bundle,
             graph,
             precision,
             self._machine,
             tf32=self._options.tf32,
-            int8=source,
+            int8=self._int8.source(graph) if precision == 'int8' else None,
         )
 
     def engine(self, recipe: Recipe) -> BuiltEngine:
@@ -157,56 +158,85 @@ class _Builder:
 
     def _build(self, recipe: Recipe) -> Manifest:
         begin = time.monotonic()
-        quantized = self._quantized(recipe.graph) if recipe.precision == 'int8' else None
         self._tell(f'building {recipe.graph} {recipe.precision}')
-        known = self._store.timing_cache(recipe.machine)
-        request = make_request(self._bundle, recipe, self._tensorrt, quantized)
-        request = replace(request, workspace_mib=self._options.workspace_mib, timing_cache=known)
-        try:
-            result = self._tensorrt.build(request)
-        except EngineError as error:
-            if quantized is None:
-                raise
-            raise self._int8_failure(error) from None
-        if result.timing_cache not in (b'', known):
-            self._store.keep_timing_cache(recipe.machine, result.timing_cache)
+        int8 = self._int8 if recipe.precision == 'int8' else None
+        result = self._plan(recipe, int8)
+        layers = () if int8 is None else int8.layers(recipe.graph)
         command = rebuild_command(
             self._bundle.path, recipe.graph, recipe.precision, *self._options.words(recipe)
         )
         return self._store.save(
             recipe,
-            result.plan,
+            result,
             command=command,
             seconds=time.monotonic() - begin,
-            int8=None if quantized is None else self._report(quantized),
-            inspection=self._inspection(recipe, result.plan, quantized),
+            int8=None if int8 is None else int8.report(recipe.graph),
+            inspection=self._inspection(recipe, result, layers),
+            microseconds=self._time(recipe, result),
         )
 
-    def _inspection(
-        self, recipe: Recipe, plan: bytes, quantized: GraphRecipe | None
-    ) -> Inspection | None:
+    def _plan(self, recipe: Recipe, int8: Int8Way | None) -> bytes:
+        known = self._store.timing_cache(recipe.machine)
+        with self._request(recipe, int8) as request:
+            try:
+                result = self._tensorrt.build(
+                    replace(request, workspace_mib=self._options.workspace_mib, timing_cache=known)
+                )
+            except EngineError as error:
+                if int8 is None:
+                    raise
+                raise self._int8_failure(error) from None
+        if result.timing_cache not in (b'', known):
+            self._store.keep_timing_cache(recipe.machine, result.timing_cache)
+        return result.plan
+
+    def _request(
+        self, recipe: Recipe, int8: Int8Way | None
+    ) -> contextlib.AbstractContextManager[BuildRequest]:
+        if int8 is not None:
+            return int8.request(recipe)
+        return contextlib.nullcontext(make_request(self._bundle, recipe, self._tensorrt))
+
+    def judged(self, engines: Sequence[BuiltEngine]) -> list[BuiltEngine]:
+        """Write into the motion engines whether ``precision: auto`` takes them."""
+        verdicts: dict[tuple[str, str], str] = {}
+        for mixing in (False, True):
+            try:
+                choice = choose_built(self._bundle, self._machine, mixing=mixing)
+            except EngineError:
+                continue  # nothing of the kind is here, or times are unknown: the node decides
+            graph = 'motion_mixed' if mixing else 'motion'
+            verdicts |= {(graph, precision): words for precision, words in choice.verdicts}
+        judged = {
+            manifest.recipe.key: self._store.judge(
+                manifest, verdicts[manifest.recipe.graph, manifest.recipe.precision]
+            )
+            for manifest in self._store.manifests()
+            if manifest.recipe.machine == self._machine
+            and (manifest.recipe.graph, manifest.recipe.precision) in verdicts
+        }
+        return [
+            replace(engine, manifest=judged.get(engine.manifest.recipe.key, engine.manifest))
+            for engine in engines
+        ]
+
+    def _time(self, recipe: Recipe, plan: bytes) -> float | None:
+        if self._machine.gpu is None:
+            return None
+        self._tell(f'timing {recipe.graph} {recipe.precision}')
+        return make_timer(self._tensorrt)(plan, f'{recipe.graph} {recipe.precision}')
+
+    def _inspection(self, recipe: Recipe, plan: bytes, int8: Sequence[str]) -> Inspection | None:
         """Find out what each layer got, where there is a GPU to ask; a build is not lost by it."""
         if self._machine.gpu is None:
             return None
         self._tell(f'inspecting {recipe.graph} {recipe.precision}')
         try:
             text = self._tensorrt.inspect(plan, f'{recipe.graph} {recipe.precision}')
-            return inspect(text, asked_layers(self._bundle, recipe, quantized))
+            return inspect(text, asked_layers(self._bundle, recipe, int8))
         except EngineError as error:
             _log.warning('what each layer got is unknown: %s', error)
             return None
-
-    def _report(self, quantized: GraphRecipe) -> Int8Report:
-        calibration = self._int8.calibration
-        return Int8Report(
-            quantized.layers,
-            quantized.candidates,
-            calibration.demonstrations,
-            calibration.frames,
-            quantized.rate,
-            quantized.grey_levels,
-            quantized.shares,
-        )
 
     def _int8_failure(self, error: EngineError) -> EngineError:
         able = int8_operators(self._tensorrt)
@@ -215,57 +245,3 @@ class _Builder:
             hint = f'it builds in int8: {", ".join(able)}; leave it at these with '
             hint += f'--int8-operators {" ".join(able)}, or use fp16'
         return EngineError(f'{error}; {hint}')
-
-
-def asked_layers(
-    bundle: Bundle, recipe: Recipe, quantized: GraphRecipe | None = None
-) -> dict[str, str]:
-    """Name the convolutions and linear layers that a lower precision than fp32 is asked for."""
-    if recipe.precision == 'fp32':
-        return {}
-    model = load_graph(bundle.graph_path(recipe.graph))
-    half = [name for name in quantisable(model) if runs_in_half(name)]
-    int8 = () if quantized is None else quantized.layers
-    return {**dict.fromkeys(half, 'fp16'), **dict.fromkeys(int8, 'int8')}
-
-
-def make_request(
-    bundle: Bundle, recipe: Recipe, tensorrt: TensorRT, quantized: GraphRecipe | None = None
-) -> BuildRequest:
-    """
-    Put together what TensorRT shall build.
-
-    Where networks can be strongly typed, precision is in the graph; where they cannot, it is left
-    to the builder, with the layers that need fp32 held to it.
-
-    Args:
-        bundle: the model.
-        recipe: what to build.
-        tensorrt: what will build it.
-        quantized: which layers have int8, for that precision.
-
-    Raises:
-        EngineError: the graph cannot be read.
-
-    """
-    path = bundle.graph_path(recipe.graph)
-    title = f'{bundle.path}: {recipe.graph} {recipe.precision}'
-    request = BuildRequest(title, path, tf32=recipe.tf32)
-    if recipe.precision == 'fp32':
-        return request
-    if tensorrt.features.strong_typing:
-        model = half_graph(bundle, recipe.graph, quantized)
-        return replace(request, graph=model.SerializeToString(deterministic=True))
-    if quantized is None:
-        return replace(request, half=True, keep_fp32=lambda name: not runs_in_half(name))
-    free = frozenset(quantized.layers)
-    model = quantized_graph(bundle, quantized)
-    return replace(
-        request,
-        graph=model.SerializeToString(deterministic=True),
-        half=True,
-        int8=True,
-        keep_fp32=lambda name: (
-            not (runs_in_half(name) or name in free or name.endswith(QUANTISERS))
-        ),
-    )

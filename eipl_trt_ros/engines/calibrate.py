@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import onnx
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
+from eipl_trt_ros.engines.accuracy import joint_accuracy
 from eipl_trt_ros.engines.demonstrations import Demonstration, digest, read_demonstrations
 from eipl_trt_ros.engines.half import load_graph
 from eipl_trt_ros.engines.int8_options import Int8Options
@@ -27,6 +29,7 @@ from eipl_trt_ros.engines.int8_recipe import (
 )
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable
 from eipl_trt_ros.engines.ranges import measure_ranges
+from eipl_trt_ros.engines.rewrite import half_graph
 from eipl_trt_ros.engines.sensitivity import Selection, select_image_layers, select_layers
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
@@ -108,7 +111,14 @@ class _Calibration:
 
     def recipe(self) -> Int8Recipe:
         """Quantise every graph of the bundle."""
-        return self._frame.with_graphs(self._graph(graph) for graph in self._graphs)
+        graphs = tuple(self._graph(graph) for graph in self._graphs)
+        return replace(self._frame, graphs=graphs, half_rate=self._half_rate())
+
+    def _half_rate(self) -> float:
+        self._tell('the joint error of fp16')
+        exact = joint_accuracy(self._bundle, self._demonstrations)
+        half = half_graph(self._bundle, 'motion')
+        return joint_accuracy(self._bundle, self._demonstrations, half).expected_rate(exact)
 
     def _graph(self, graph: str) -> GraphRecipe:
         """In int8 are those layers that the budgets allow, the same in a graph that mixes."""

@@ -12,6 +12,8 @@ from typing import Literal, get_args
 from eipl_trt_ros.errors import EngineError
 
 Method = Literal['percentile', 'entropy', 'minmax']
+Way = Literal['explicit', 'calibrated']
+WAYS: tuple[Way, ...] = get_args(Way)
 METHODS: tuple[Method, ...] = get_args(Method)
 OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
 DEFAULT_BUDGET = 1.02
@@ -27,6 +29,8 @@ class Int8Options:
         demonstrations: recordings or folders of arrays, see `read_demonstrations`; of those that
             the model was trained on, never those it is judged by. None: the bundle's own recipe,
             of which a build takes the layers of ``operators``.
+        way: ``explicit`` writes quantisers into the graph, by a recipe; ``calibrated`` leaves
+            ranges and layers to TensorRT's own calibrator, where the version has one.
         method: how ranges are cut off, one of `METHODS`.
         operators: which ONNX operators are quantised, some of `OPERATORS`.
         budget: highest joint error, as a multiple of fp32's; layers are left out until it is met.
@@ -42,8 +46,15 @@ class Int8Options:
     operators: tuple[str, ...] = OPERATORS
     budget: float = DEFAULT_BUDGET
     image_budget: float = DEFAULT_IMAGE_BUDGET
+    way: Way = 'explicit'
 
     def __post_init__(self) -> None:
+        if self.way not in WAYS:
+            msg = f'the way is {self.way!r}, expected one of {", ".join(WAYS)}'
+            raise EngineError(msg)
+        if self.way == 'calibrated' and not self.demonstrations:
+            msg = "TensorRT's own calibration needs demonstrations: name them with --calibration"
+            raise EngineError(msg)
         if self.method not in METHODS:
             msg = f'the method is {self.method!r}, expected one of {", ".join(METHODS)}'
             raise EngineError(msg)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle, load_bundle, write_bundle
@@ -120,6 +120,7 @@ class Int8Recipe:
             met.
         image_budget: highest mean difference from fp32's image, in grey levels; likewise.
         graphs: one for each graph of the bundle.
+        half_rate: joint error to expect of fp16, with int8 in no layer, over that of fp32.
 
     """
 
@@ -131,6 +132,7 @@ class Int8Recipe:
     budget: float
     image_budget: float
     graphs: tuple[GraphRecipe, ...]
+    half_rate: float | None = None
 
     def of(self, bundle: Bundle, graph: str) -> GraphRecipe:
         """
@@ -152,11 +154,8 @@ class Int8Recipe:
     def same_question(self, other: Int8Recipe) -> bool:
         """Tell whether another was made from the same, whatever came out."""
         nowhere = replace(self.calibration, source=other.calibration.source)
-        return replace(self, calibration=nowhere, graphs=other.graphs) == other
-
-    def with_graphs(self, graphs: Iterable[GraphRecipe]) -> Int8Recipe:
-        """Return the same with what came out for each graph."""
-        return replace(self, graphs=tuple(graphs))
+        same = replace(self, graphs=other.graphs, half_rate=other.half_rate)
+        return replace(same, calibration=nowhere) == other
 
     def _made_from(self, graph: str) -> dict[str, str]:
         graphs = {f'{one.graph}.onnx': one.graph_sha256 for one in self.graphs}

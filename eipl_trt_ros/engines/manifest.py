@@ -28,11 +28,13 @@ class Int8Source:
     What decides how an int8 engine is quantised.
 
     Attributes:
-        recipe_sha256: of which layers are quantised and how.
+        way: ``explicit`` or ``calibrated``, see ``Int8Options``.
+        recipe_sha256: of which layers are quantised and how; empty where TensorRT finds that out.
         calibration_sha256: of the demonstrations.
 
     """
 
+    way: str
     recipe_sha256: str
     calibration_sha256: str
 
@@ -43,11 +45,11 @@ class Int8Report:
     What became of a graph that was quantised.
 
     Attributes:
-        layers: names of the nodes that run in int8.
+        layers: names of the nodes that run in int8, or may where TensorRT chooses.
         candidates: how many could have.
         demonstrations, frames: how much it was calibrated with.
-        rate: joint error to expect, over that of fp32; None for image graphs, and where only some
-            of the recipe's layers are in int8: these were not measured together.
+        rate: joint error to expect, over that of fp32; None for image graphs, and where
+            that was not measured: for some of a recipe's layers, and TensorRT's own choice.
         grey_levels: mean difference from fp32's image; likewise.
         shares: what each layer of a motion graph costs alone, the most harmful first.
 
@@ -110,6 +112,9 @@ class Manifest:
         int8: what was quantised; None for other precisions.
         inspection: which precision and format each layer got; None where that is unknown, as
             after a build without a GPU.
+        microseconds: what the engine takes on its GPU, copies left out; None where unknown.
+        verdict: for a motion engine, whether ``precision: auto`` took it when it was built, and
+            why; empty where that was left to the node.
 
     """
 
@@ -123,6 +128,8 @@ class Manifest:
     seconds: float
     int8: Int8Report | None = None
     inspection: Inspection | None = None
+    microseconds: float | None = None
+    verdict: str = ''
 
 
 def make_recipe(

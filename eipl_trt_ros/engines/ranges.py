@@ -26,7 +26,7 @@ BINS = 4096  # at least half of them in use; 128 would leave the entropy method 
 LEVELS = 128  # int8's, without the sign
 PERCENTILE = 99.99
 _STEP = 4  # bins from one candidate of the entropy method to the next
-_MIXING = 0.8  # EIPL's own setting, for the graphs that mix
+MIXING = 0.8  # EIPL's own setting, for the graphs that mix
 
 
 class Magnitudes:
@@ -146,7 +146,7 @@ def measure_ranges(
     """
     session = ExactSession(_showing(load_graph(bundle.graph_path(graph)), values))
     ranges = {value: Magnitudes() for value in values}
-    mixing = _MIXING if graph.endswith('_mixed') else None
+    mixing = MIXING if graph.endswith('_mixed') else None
     for step in rollout(bundle, demonstrations, mixing=mixing):
         shown = session.run(step.motion if graph.startswith('motion') else step.image)
         for value, magnitudes in ranges.items():

@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
@@ -162,6 +163,7 @@ class EngineStore:
         seconds: float,
         int8: Int8Report | None = None,
         inspection: Inspection | None = None,
+        microseconds: float | None = None,
     ) -> Manifest:
         """
         Keep an engine; those of the same graph, precision and machine that it replaces go.
@@ -173,6 +175,7 @@ class EngineStore:
             seconds: how long the build took.
             int8: what was quantised.
             inspection: what became of each layer, where that is known.
+            microseconds: what it takes on its GPU, where that is known.
 
         Raises:
             EngineError: it cannot be written.
@@ -191,6 +194,7 @@ class EngineStore:
             round(seconds, 3),
             int8,
             inspection,
+            microseconds,
         )
         replaced = [old for old in self.manifests() if _replaces(recipe, old.recipe)]
         try:
@@ -202,10 +206,29 @@ class EngineStore:
             for old in replaced:
                 if old.plan != name:
                     (self.path / old.plan).unlink(missing_ok=True)
+                    self._calibration_path(old.recipe).unlink(missing_ok=True)
         except OSError as error:
             msg = f'{self.path / name} cannot be written: {error.strerror}'
             raise EngineError(msg) from None
         return manifest
+
+    def judge(self, manifest: Manifest, verdict: str) -> Manifest:
+        """
+        Write down whether ``precision: auto`` takes an engine, and why.
+
+        Raises:
+            EngineError: it cannot be written.
+
+        """
+        judged = replace(manifest, verdict=verdict)
+        if judged != manifest:
+            path = self._manifest_path(manifest.recipe)
+            try:
+                write_manifest(judged, path)
+            except OSError as error:
+                msg = f'{path} cannot be written: {error.strerror}'
+                raise EngineError(msg) from None
+        return judged
 
     def timing_cache(self, machine: Machine) -> bytes:
         """Return what earlier builds learnt of kernels on a machine; empty at first."""
@@ -220,13 +243,34 @@ class EngineStore:
             EngineError: it cannot be written.
 
         """
-        path = self._timing_path(machine)
+        self._keep(self._timing_path(machine), timings)
+
+    def calibration_cache(self, recipe: Recipe) -> bytes:
+        """Return what TensorRT found of an engine's ranges before; empty at first."""
+        path = self._calibration_path(recipe)
+        return path.read_bytes() if path.is_file() else b''
+
+    def keep_calibration_cache(self, recipe: Recipe, found: bytes) -> None:
+        """
+        Keep what TensorRT found of an engine's ranges.
+
+        Raises:
+            EngineError: it cannot be written.
+
+        """
+        self._keep(self._calibration_path(recipe), found)
+
+    @staticmethod
+    def _keep(path: Path, data: bytes) -> None:
         try:
             with atomic_write(path) as file:
-                file.write(timings)
+                file.write(data)
         except OSError as error:
             msg = f'{path} cannot be written: {error.strerror}'
             raise EngineError(msg) from None
+
+    def _calibration_path(self, recipe: Recipe) -> Path:
+        return self.path / f'{self._name(recipe)}.calibration'
 
     def _timing_path(self, machine: Machine) -> Path:
         words = f'{machine.tensorrt} {machine.version} {machine.gpu}'

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from eipl_trt_ros.engines.calibrator import Batches, make_calibrator
 from eipl_trt_ros.engines.runtime import TensorRTEngine
 from eipl_trt_ros.errors import EngineError, MissingPackageError
 
@@ -67,6 +68,7 @@ class BuildRequest:
         keep_fp32: tells by its ONNX name whether a layer stays in fp32 where ``half`` is allowed.
         workspace_mib: most scratch memory of a kernel, in MiB; None leaves TensorRT's own limit.
         timing_cache: what `BuildResult.timing_cache` of an earlier build gave; may be empty.
+        calibration: what TensorRT finds int8's ranges with, for a network without quantisers.
 
     """
 
@@ -78,6 +80,7 @@ class BuildRequest:
     keep_fp32: Callable[[str], bool] | None = None
     workspace_mib: int | None = None
     timing_cache: bytes = b''
+    calibration: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class TensorRT:
 
         """
         self._messages.clear()
+        if request.calibration is not None:
+            self.check_calibrators(request.title)
         builder = self._trt.Builder(self._logger)
         if not builder:
             raise self._failure(request, 'cannot start; on this machine it needs a GPU')
@@ -134,11 +139,27 @@ class TensorRT:
         if request.keep_fp32 is not None:
             self._hold_layers(network, request.keep_fp32)
         cache = self._give_timing_cache(config, request.timing_cache)
+        calibrator = None
+        if request.calibration is not None:
+            calibrator = make_calibrator(self._trt, request.calibration)
+            config.int8_calibrator = calibrator
         plan = builder.build_serialized_network(network, config)
+        if calibrator is not None and calibrator.failure is not None:
+            raise calibrator.failure  # what was built had not seen all frames
         if plan is None:
             raise self._failure(request, 'cannot build it')
         learnt = bytes(cache.serialize()) if cache is not None else b''
         return BuildResult(bytes(plan), learnt)
+
+    def check_calibrators(self, title: str) -> None:
+        """Raise EngineError where this version cannot find int8's ranges itself."""
+        able = self.features
+        if not (able.calibrators and able.precision_flags and able.layer_precisions):
+            msg = (
+                f'{title}: {self} has no int8 calibrators (TensorRT has them up to version 10, '
+                'TensorRT-RTX has none): quantise explicitly, with --int8-way explicit'
+            )
+            raise EngineError(msg)
 
     def load(self, plan: bytes, title: str) -> TensorRTEngine:
         """

@@ -21,7 +21,7 @@ from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
-from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.nodes.command_settings import COMMAND_TYPES
 from eipl_trt_ros.nodes.power_launching import (
     LOG_LEVELS,
@@ -62,8 +62,9 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'precision',
             default_value='fp32',
-            choices=PRECISIONS,
-            description='Precision of the inference.',
+            choices=PRECISION_CHOICES,
+            description='Precision of the inference; auto takes the fastest engines within the '
+            'error budget.',
         ),
         DeclareLaunchArgument(
             'backend',

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from rclpy.node import Node
 
-from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.nodes.parameters import Setting
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
@@ -30,7 +30,12 @@ SETTINGS = (
         'What executes the model; auto takes the fastest there is for the precision.',
         choices=BACKENDS,
     ),
-    Setting('precision', 'fp32', 'Precision of the inference.', choices=PRECISIONS),
+    Setting(
+        'precision',
+        'fp32',
+        'Precision of the inference; auto takes the fastest engines within the error budget.',
+        choices=PRECISION_CHOICES,
+    ),
     Setting('threads', 1, 'CPU threads for one inference.', low=1, high=64),
     Setting(
         'input_mixing',

@@ -82,7 +82,7 @@ def test_a_precision_that_a_named_backend_lacks_is_refused(bundle: Bundle) -> No
     ('settings', 'message'),
     [
         ({'name': 'openvino'}, "backend is 'openvino', expected one of auto, tensorrt, onnx"),
-        ({'precision': 'fp8'}, "precision is 'fp8', expected one of fp32, fp16, int8"),
+        ({'precision': 'fp8'}, "precision is 'fp8', expected one of auto, fp32, fp16, int8"),
         ({'threads': 0}, 'threads is 0'),
     ],
 )

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.build import asked_layers
 from eipl_trt_ros.engines.inspector import UNKNOWN, inspect
-from eipl_trt_ros.engines.int8_recipe import GraphRecipe
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.engines.manifest import make_recipe
+from eipl_trt_ros.engines.requests import asked_layers
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.records import read_record, write_record
 
@@ -140,8 +139,7 @@ def test_asked_are_the_layers_that_a_precision_is_for(bundle: Bundle) -> None:
 
     def asked(precision: str, *layers: str) -> dict[str, str]:
         recipe = make_recipe(bundle, 'motion', precision, machine)
-        int8 = GraphRecipe('motion', '', layers, 2, ()) if precision == 'int8' else None
-        return asked_layers(bundle, recipe, int8)
+        return asked_layers(bundle, recipe, layers)
 
     assert asked('fp32') == {}
     half = asked('fp16')

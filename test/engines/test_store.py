@@ -51,7 +51,7 @@ def test_an_engine_is_found_again_with_its_manifest(bundle: Bundle) -> None:
 
 
 def test_the_key_changes_with_everything_that_decides_what_a_plan_is(bundle: Bundle) -> None:
-    recipe = make_recipe(bundle, 'motion', 'int8', ORIN, int8=Int8Source('a', 'b'))
+    recipe = make_recipe(bundle, 'motion', 'int8', ORIN, int8=Int8Source('explicit', 'a', 'b'))
     changes = [
         {'graph': 'image'},
         {'precision': 'fp16'},
@@ -59,8 +59,9 @@ def test_the_key_changes_with_everything_that_decides_what_a_plan_is(bundle: Bun
         {'weights_sha256': '0'},
         {'rewrite': 0},
         {'tf32': True},
-        {'int8': Int8Source('c', 'b')},
-        {'int8': Int8Source('a', 'c')},
+        {'int8': Int8Source('explicit', 'c', 'b')},
+        {'int8': Int8Source('explicit', 'a', 'c')},
+        {'int8': Int8Source('calibrated', 'a', 'b')},
         {'int8': None},
         {'machine': DESK},
         {'machine': dataclasses.replace(ORIN, version='10.3.1')},

@@ -96,6 +96,11 @@ WEAK_NAMES = (
     'ITensor.dtype',
     'LayerType.CONSTANT',
     'float32',
+    'IBuilderConfig.int8_calibrator',
+    'IInt8EntropyCalibrator2.get_batch_size',
+    'IInt8EntropyCalibrator2.get_batch',
+    'IInt8EntropyCalibrator2.read_calibration_cache',
+    'IInt8EntropyCalibrator2.write_calibration_cache',
 )
 LOOK = """
 import functools, importlib, json, sys
@@ -117,6 +122,35 @@ print(json.dumps({
 """
 
 
+# A real calibrator of TensorRT 10, asked in Python for what its builder asks in C++.
+CALIBRATE = """
+import importlib, json
+from eipl_trt_ros.engines.calibrator import make_calibrator
+trt = importlib.import_module('tensorrt_bindings')
+class Batches:
+    left, kept = [[1, 2], [3, 4]], b''
+    def following(self, names):
+        if names != ['image', 'h']:
+            raise ValueError(names)
+        return self.left.pop(0) if self.left else []
+    def read_cache(self):
+        return self.kept
+    def write_cache(self, found):
+        self.kept = found
+batches = Batches()
+made = make_calibrator(trt, batches)
+asked = [made.read_calibration_cache(), *(made.get_batch(['image', 'h']) for _ in range(3))]
+made.write_calibration_cache(memoryview(b'ranges'))
+fine = made.failure is None
+after = [made.get_batch(['wrong']), made.get_batch(['image', 'h']), made.read_calibration_cache()]
+print(json.dumps({
+    'asked': asked, 'kept': batches.kept.decode(), 'fine': fine, 'failure': repr(made.failure),
+    'after': after, 'size': made.get_batch_size(), 'algorithm': str(made.get_algorithm()),
+    'is': isinstance(made, trt.IInt8Calibrator),
+}))
+"""
+
+
 @pytest.fixture
 def _tensorrt() -> None:
     pytest.importorskip('tensorrt_rtx_bindings', reason='TensorRT-RTX is not installed')
@@ -124,6 +158,11 @@ def _tensorrt() -> None:
 
 def look(folder: Path, major: int, stand_ins: Path, names: tuple[str, ...]) -> dict:
     """Import the bindings in a process of their own and say what is in them."""
+    return in_bindings(folder, major, stand_ins, LOOK, *names)
+
+
+def in_bindings(folder: Path, major: int, stand_ins: Path, code: str, *arguments: str) -> dict:
+    """Run code that imports the bindings, in a process of its own, and read what it prints."""
     compiler = shutil.which('gcc') or shutil.which('cc')
     if compiler is None:
         pytest.skip('no C compiler for the empty libraries')
@@ -139,7 +178,7 @@ def look(folder: Path, major: int, stand_ins: Path, names: tuple[str, ...]) -> d
         'PYTHONPATH': f'{folder}{os.pathsep}{root}',
     }
     done = subprocess.run(
-        [sys.executable, '-c', LOOK, *names],
+        [sys.executable, '-c', code, *arguments],
         env=environment,
         check=False,
         capture_output=True,
@@ -177,6 +216,21 @@ def test_tensorrt_10_offers_strong_typing_flags_and_calibrators(
     assert all(seen['features'].values()), seen['features']
     assert seen['strong'] == 1
     assert seen['flags'] == [0b11, 0b01]  # an explicit batch is asked for as well
+
+
+def test_the_calibrator_is_one_of_tensorrt_10s_own_and_never_raises_into_it(
+    version_folder: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    folder = version_folder('10.16', 'tensorrt-cu12-bindings==10.16.1.11')
+    seen = in_bindings(folder, 10, tmp_path, CALIBRATE)
+    assert seen['is']
+    assert seen['size'] == 1
+    assert seen['algorithm'] == 'CalibrationAlgoType.ENTROPY_CALIBRATION_2'
+    assert seen['asked'] == [None, [1, 2], [3, 4], None]
+    assert seen['kept'] == 'ranges'
+    assert seen['fine']
+    assert seen['failure'] == "ValueError(['wrong'])"
+    assert seen['after'] == [None, None, None]  # and a cache is not read over a failure
 
 
 def test_tensorrt_11_offers_strong_typing_alone(

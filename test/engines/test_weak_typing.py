@@ -16,12 +16,12 @@ import onnx
 import pytest
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.build import make_request
 from eipl_trt_ros.engines.half import half_nodes, load_graph
 from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Threshold
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.engines.manifest import make_recipe
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable
+from eipl_trt_ros.engines.requests import make_request
 from eipl_trt_ros.engines.rewrite import quantized_graph
 from eipl_trt_ros.engines.tensorrt_api import TensorRT
 

@@ -177,7 +177,7 @@ def test_a_failure_in_any_transition_is_logged_and_can_be_recovered_from(world, 
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [
-        ('precision', 'fp64', 'expected one of fp32, fp16, int8'),
+        ('precision', 'fp64', 'expected one of auto, fp32, fp16, int8'),
         ('backend', 'abacus', 'expected one of auto'),
         ('input_mixing', 1.5, 'out of range'),
         ('threads', 0, 'out of range'),
