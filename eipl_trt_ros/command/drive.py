@@ -104,6 +104,7 @@ class Drive:
         self._pending = False
         self._live = False
         self._braking = False
+        self._first = False
         self.publish = False
         """After a tick: whether the newest command is to be sent."""
         self.replan = False
@@ -183,6 +184,7 @@ class Drive:
     def _begin(self) -> None:
         if not self._live:  # else it still brakes, and goes on from there
             self.path.start(self._measured)
+            self._first = True
             for _, switch in self.grippers:
                 switch.reset()
         self._live = True
@@ -209,7 +211,8 @@ class Drive:
             if before is Phase.STOPPED and not self._resume():
                 return
             self._braking = False
-            self._take_target(now_ns)
+            if not self._first:
+                self._take_target(now_ns)
         elif not self._live:
             return
         elif not self._braking:
@@ -219,8 +222,11 @@ class Drive:
         if phase not in _MOVING and self.path.at_rest:
             self._live = False
             return
-        for _ in range(steps):
-            self.path.step()
+        if self._first:  # a controller is to begin where the arm is
+            self._first = False
+        else:
+            for _ in range(steps):
+                self.path.step()
         self.publish = self._followed()
 
     def _resume(self) -> bool:
