@@ -47,6 +47,7 @@ def lively_bundle(path: Path, spec: ModelSpec = SMALL) -> Bundle:
         for name, values in weights.items():
             if name.startswith('decoder_joint') and values.shape[0] == spec.joint_dim:
                 values[:] = 0.5 if values.ndim == 1 else 1.2 * values
+                values[-1] = 0.9 if values.ndim == 1 else 0.0  # the gripper is to close
 
     return write_random_bundle(path, spec, change=enliven)
 
@@ -103,6 +104,11 @@ class LiveArm(Node):
     def _on_positions(self, message: Float64MultiArray) -> None:
         if self.follows:
             self.position = np.array(message.data)
+
+    def place(self, position: NDArray[np.float64]) -> None:
+        """Put the arm somewhere, whatever it is commanded."""
+        self._plan = None
+        self.position = position.copy()
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         times = [nanoseconds(point.time_from_start) / 1e9 for point in message.points]

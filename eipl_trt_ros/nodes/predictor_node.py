@@ -48,7 +48,7 @@ from eipl_trt_ros.nodes.predictor_settings import (
     PredictorSettings,
     read_settings,
 )
-from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin
+from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin, take_turns_quickly
 from eipl_trt_ros.predictor import Predictor
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
@@ -235,6 +235,7 @@ def _work(node: PredictorNode) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node; the entry point of ``ros2 run eipl_trt_ros predictor_node``."""
     keep_freed_memory()
+    take_turns_quickly()
     return run_node(PredictorNode, _work, arguments)
 
 

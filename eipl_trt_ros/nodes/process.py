@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -48,6 +49,17 @@ def keep_freed_memory() -> bool:
         (_M_TOP_PAD, _LARGEST),
     )
     return all(libc.mallopt(which, value) == 1 for which, value in settings)
+
+
+def take_turns_quickly() -> None:
+    """
+    Let a thread that waits for Python have it after half a millisecond, not after five.
+
+    Python runs one thread at a time, and one that converts messages may keep it for that long:
+    commands at 500 Hz came up to 20 ms late beside 640x480 images at 30 Hz, and 2.5 to 5 ms with
+    this.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 def spin(node: Node) -> None:
