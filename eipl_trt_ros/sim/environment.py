@@ -61,6 +61,7 @@ class PandaEnvironment:
         self.home = self.kinematics.joints_for(HOME_POSITION, REST_POSTURE)
         self._renderer: Any = None
         self._arm = np.array([self._model.joint(name).qposadr[0] for name in ARM_JOINTS])
+        self._arm_dofs = np.array([self._model.joint(name).dofadr[0] for name in ARM_JOINTS])
         self._cube_joint = self._model.joint(CUBE).qposadr[0]
         self._cube_geom = self._model.geom(CUBE).id
         self._commanded = np.append(self.home, 0.0)
@@ -87,6 +88,16 @@ class PandaEnvironment:
     def joints(self) -> Vector:
         """The 7 measured angles in radians and the gripper's command, float64 (8,)."""
         return np.append(self._data.qpos[self._arm], self._commanded[-1])
+
+    @property
+    def commanded(self) -> Vector:
+        """The last command, float64 (8,)."""
+        return self._commanded.copy()
+
+    @property
+    def arm_velocities(self) -> Vector:
+        """The 7 measured velocities, float64 (7,), rad/s."""
+        return self._data.qvel[self._arm_dofs].copy()
 
     @property
     def cube_position(self) -> Vector:
@@ -138,13 +149,20 @@ class PandaEnvironment:
         data.time = 0.0
         mujoco.mj_forward(self._model, data)
 
-    def step(self, command: NDArray[np.floating], observer: Observer | None = None) -> None:
+    def step(
+        self,
+        command: NDArray[np.floating],
+        observer: Observer | None = None,
+        *,
+        seconds: float = FRAME_SECONDS,
+    ) -> None:
         """
-        Let one frame (0.1 s) pass while the servos go to the command in a straight line.
+        Let time pass while the servos go to the command in a straight line.
 
         Args:
             command: (8,), 7 angles in radians and the gripper's command.
             observer: called after every physics step.
+            seconds: how long, a whole number of physics steps; by default a frame, 0.1 s.
 
         Raises:
             EiplTrtError: the command has another shape, or NaN or infinity in it.
@@ -156,10 +174,10 @@ class PandaEnvironment:
             raise EiplTrtError(msg)
         begin = self._commanded
         self._switch_gripper(target[-1])
-        steps = round(FRAME_SECONDS / self.settings.physics_step)
+        steps = round(seconds / self.settings.physics_step)
         # A servo with damping lags a moving target by velocity times damping over stiffness;
         # aiming that much ahead takes the lag away.
-        ahead = (target[:-1] - begin[:-1]) / FRAME_SECONDS * DAMPING_RATIO
+        ahead = (target[:-1] - begin[:-1]) / seconds * DAMPING_RATIO
         for index in range(1, steps + 1):
             self._commanded = begin + (target - begin) * (index / steps)
             self._data.ctrl[:7] = self._commanded[:-1] + ahead

@@ -36,7 +36,14 @@ class Kinematics:
         self._site = model.site(PINCH_SITE).id
         self._dofs = np.array([model.joint(name).dofadr[0] for name in ARM_JOINTS])
         self._positions = np.array([model.joint(name).qposadr[0] for name in ARM_JOINTS])
-        self._limits = np.array([model.joint(name).range for name in ARM_JOINTS])
+        self.limits = np.array([model.joint(name).range for name in ARM_JOINTS])
+        """float64 (7, 2), lowest and highest angle of each joint, radians."""
+
+    @property
+    def mounts(self) -> list[tuple[Vector, Vector]]:
+        """Where each joint sits on the link before it: place in metres, turn (quaternion, w first)."""
+        bodies = [int(self._model.joint(name).bodyid[0]) for name in ARM_JOINTS]
+        return [(self._model.body_pos[body], self._model.body_quat[body]) for body in bodies]
 
     def pinch_position(self, joints: Vector) -> Vector:
         """
@@ -97,7 +104,7 @@ class Kinematics:
             arm = jacobian[:, self._dofs]
             inverse = arm.T @ np.linalg.inv(arm @ arm.T + damping**2 * np.eye(6))
             idle = (np.eye(len(joints)) - inverse @ arm) @ (REST_POSTURE - joints)
-            joints = np.clip(joints + inverse @ error + 0.05 * idle, *self._limits.T)
+            joints = np.clip(joints + inverse @ error + 0.05 * idle, *self.limits.T)
         msg = (
             f'no joint angles bring the gripper to {np.round(position, 3).tolist()} m within '
             f'{iterations} rounds (error {np.linalg.norm(error):.4f}): choose a place in reach'
