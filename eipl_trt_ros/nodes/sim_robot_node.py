@@ -4,10 +4,10 @@
 """
 The simulated Panda as a ROS robot: camera, joint states, a controller, and a judge.
 
-It publishes ``camera/image_raw``, ``joint_states``, ``robot_description`` and, if asked, ``/clock``;
-takes ``arm_controller/joint_trajectory`` or ``arm_controller/commands`` as ros2_control's
-controllers do, and ``gripper/close``; serves ``~/reset``; and tells on ``~/verdict`` whether the
-cube was lifted.
+It publishes ``camera/image_raw``, ``joint_states``, ``robot_description`` and, if asked,
+``/clock``; takes ``arm_controller/joint_trajectory`` or ``arm_controller/commands`` as
+ros2_control's controllers do, and ``gripper/close``; serves ``~/reset``; and tells on
+``~/verdict`` whether the cube was lifted.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class SimRobotNode(Node):
         self._robot = SimulatedRobot(self._environment, self._controller(), rates, now_ns)
         self._place = Placement(0.0, 0.0, 0.0)
         self._episode = 0
-        self._judged = True
+        self.judged = True
+        """Whether the episode is over."""
         self._late = 0
         self._make_publishers()
         self._subscribe()
@@ -94,8 +95,8 @@ class SimRobotNode(Node):
         pace = self._settings.speed if self._settings.clock else 1.0
         self.create_timer(rates.period_ns / 1e9 / pace, self._run, clock=steady)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
-        self.episodes = Episodes(self) if self._settings.episodes else None
-        """What lets the predictor try, where that was asked for."""
+        count = self._settings.episodes
+        self._episodes = Episodes(self, self, count, self._end) if count else None
 
     def _controller(self) -> Controller:
         names, settings = JOINT_NAMES[ARM], self._settings
@@ -141,16 +142,6 @@ class SimRobotNode(Node):
         reason = wrong_choice(SETTINGS, parameters)
         return SetParametersResult(successful=reason is None, reason=reason or '')
 
-    @property
-    def judged(self) -> bool:
-        """Whether the episode is over."""
-        return self._judged
-
-    @property
-    def wanted_episodes(self) -> int:
-        """How many the predictor is to try."""
-        return self._settings.episodes
-
     def begin_episode(self) -> None:
         """Put the arm back to its home and the cube to its next place."""
         self._place = next_place(self)
@@ -159,7 +150,7 @@ class SimRobotNode(Node):
         index = self.get_parameter('index').value
         self.set_parameters([Parameter('index', value=index + 1)])
         self._episode += 1
-        self._judged = False
+        self.judged = False
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.begin_episode()
@@ -208,12 +199,12 @@ class SimRobotNode(Node):
             self._pixels[:] = robot.picture()
             set_stamp(self._image.header.stamp, now_ns)
             self._images.publish(self._image)
-        if not self._judged and robot.elapsed >= self._settings.episode_seconds:
+        if not self.judged and robot.elapsed >= self._settings.episode_seconds:
             self._judge()
 
     def _judge(self) -> None:
         robot = self._robot
-        self._judged = True
+        self.judged = True
         verdict = {
             'episode': self._episode,
             'place': self._label,
@@ -251,9 +242,10 @@ class SimRobotNode(Node):
         set_stamp(message.header.stamp, robot.now_ns)
         self._diagnostics.publish(message)
 
-    def finish(self) -> None:
-        """Wait until whoever listens has the verdicts."""
+    def _end(self) -> None:
+        """End the process once whoever listens has the verdicts."""
         self._verdicts.wait_for_all_acked(_ACKNOWLEDGE)
+        self.context.try_shutdown()
 
     def destroy_node(self) -> None:
         """Release the renderer and destroy the node."""
@@ -261,13 +253,9 @@ class SimRobotNode(Node):
         super().destroy_node()
 
 
-def _work(node: SimRobotNode) -> None:
-    spin(node)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node; the entry point of ``ros2 run eipl_trt_ros sim_robot_node``."""
-    return run_node(SimRobotNode, _work, arguments)
+    return run_node(SimRobotNode, spin, arguments)
 
 
 if __name__ == '__main__':

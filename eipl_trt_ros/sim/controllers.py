@@ -3,10 +3,9 @@
 """
 What ros2_control's two position controllers make of a command; free of ROS.
 
-Messages are read by their fields alone. What is checked, and what a new command does to the one in
-flight, is as in joint_trajectory_controller and forward_command_controller of ROS 2 Jazzy, with two
-differences: joint_trajectory_controller would hand NaN on to the robot, and there is no blending of
-an old trajectory into a new one that starts later.
+Messages are read by their fields alone. What is checked, and what a new command does to the one
+in flight, is as in joint_trajectory_controller and forward_command_controller of ROS 2 Jazzy, with
+one difference: joint_trajectory_controller hands NaN on to the robot, and here it is refused.
 """
 
 from __future__ import annotations
@@ -123,7 +122,11 @@ class TrajectoryController:
 
     @staticmethod
     def _check_point(index: int, point: Any, count: int) -> None:
-        for field, needed in (('positions', True), ('velocities', False), ('accelerations', False)):
+        for field, needed in (
+            ('positions', True),
+            ('velocities', False),
+            ('accelerations', False),
+        ):
             values = getattr(point, field)
             if len(values) != count and (needed or len(values)):
                 msg = f'point {index} has {len(values)} {field} for {count} joints'

@@ -41,7 +41,7 @@ class Kinematics:
 
     @property
     def mounts(self) -> list[tuple[Vector, Vector]]:
-        """Where each joint sits on the link before it: place in metres, turn (quaternion, w first)."""
+        """Where each joint sits on the link before it: metres, and a quaternion, w first."""
         bodies = [int(self._model.joint(name).bodyid[0]) for name in ARM_JOINTS]
         return [(self._model.body_pos[body], self._model.body_quat[body]) for body in bodies]
 
