@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from eipl_trt_ros.backends import PRECISIONS
 from eipl_trt_ros.sim.positions import AREAS, Area
 from eipl_trt_ros.sim.success import Result, Variant
 
@@ -77,12 +78,22 @@ class Comparison:
 
 
 def variants_of(results: Sequence[Result]) -> list[Variant]:
-    """List the variants in the order in which they first appear."""
-    return list(dict.fromkeys(result.attempt.variant for result in results))
+    """List the variants: model by model as they first appear, fp32 on ONNX Runtime first."""
+    found = list(dict.fromkeys(result.attempt.variant for result in results))
+    models = list(dict.fromkeys(variant.model for variant in found))
+    return sorted(
+        found,
+        key=lambda variant: (
+            models.index(variant.model),
+            variant.backend != 'onnxruntime',
+            PRECISIONS.index(variant.precision),
+            -variant.mixing,
+        ),
+    )
 
 
 def compare(results: Sequence[Result]) -> list[Comparison]:
-    """Set every variant beside fp32 of the same model and mixing, on the first backend listed."""
+    """Set every variant beside fp32 of the same model and mixing on ONNX Runtime."""
     variants = variants_of(results)
     comparisons = []
     for variant in variants:
@@ -93,7 +104,7 @@ def compare(results: Sequence[Result]) -> list[Comparison]:
         )
         if variant != first and first.precision == 'fp32':
             comparisons.append(_compare(results, first, variant))
-    return comparisons
+    return [found for found in comparisons if found.places]
 
 
 def _compare(results: Sequence[Result], first: Variant, second: Variant) -> Comparison:
@@ -139,7 +150,7 @@ def comparison_table(results: Sequence[Result]) -> str:
             _listed(found.lost),
             _listed(found.gained),
             f'{p:.2g}',
-            f'{np.median(apart):.2g} mrad, at most {apart.max():.2g}' if len(apart) else '-',
+            f'{_short(np.median(apart))} mrad, at most {_short(apart.max())}',
         ]
         rows.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(rows) + '\n'
@@ -193,6 +204,10 @@ def _name(variant: Variant) -> list[str]:
     if variant.backend != 'onnxruntime':
         precision += f' on {variant.backend}'
     return [variant.model, precision, f'{variant.mixing:g}']
+
+
+def _short(value: float) -> str:
+    return f'{value:.0f}' if value >= 10 else f'{value:.2g}'
 
 
 def _rate(results: Sequence[Result]) -> str:

@@ -59,9 +59,17 @@ def test_precisions_are_compared_at_the_places_that_both_tried():
     assert found.lost == ('unseen 1',)
     assert found.gained == ('unseen 2',)
     np.testing.assert_allclose(found.apart, [0.25, 0.0, 0.0])
-    assert '| 3 | 1 (unseen 1) | 1 (unseen 2) | 1 | 0 mrad, at most 2.5e+02 |' in comparison_table(
+    assert '| 3 | 1 (unseen 1) | 1 (unseen 2) | 1 | 0 mrad, at most 250 |' in comparison_table(
         results
     )
+
+
+def test_rows_do_not_depend_on_what_was_done_first():
+    engine = Variant('sarnn', 'tensorrt', 'fp32', 1.0)
+    done = [result(engine, 0, True), result(INT8, 0, True), result(FP32, 0, True)]
+    rows = [row.split(' | ')[1] for row in success_table(done).splitlines()[2:]]
+    assert rows == ['fp32', 'int8', 'fp32 on tensorrt']
+    assert [found.variant for found in compare(done)] == [INT8, engine]
 
 
 def test_the_table_counts_by_area():
