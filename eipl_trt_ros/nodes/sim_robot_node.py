@@ -35,9 +35,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from eipl_trt_ros.errors import InputError
+from eipl_trt_ros.nodes.command_messages import view, zeros
 from eipl_trt_ros.nodes.conversion import set_stamp
 from eipl_trt_ros.nodes.episodes import Episodes
-from eipl_trt_ros.nodes.motion_output import view, zeros
 from eipl_trt_ros.nodes.parameters import declare, wrong_choice
 from eipl_trt_ros.nodes.process import run_node, spin
 from eipl_trt_ros.nodes.sim_settings import SETTINGS, next_place, read_settings
@@ -109,7 +109,9 @@ class SimRobotNode(Node):
         )
 
     def _make_publishers(self) -> None:
-        self._clock = self.create_publisher(Clock, '/clock', 10) if self._settings.clock else None
+        self._clock_publisher = (
+            self.create_publisher(Clock, '/clock', 10) if self._settings.clock else None
+        )
         self._clock_message = Clock()
         self._images = self.create_publisher(Image, 'camera/image_raw', _SENSOR)
         side = PICTURE_SIZE
@@ -187,9 +189,9 @@ class SimRobotNode(Node):
         robot = self._robot
         robot.advance()
         now_ns = robot.now_ns
-        if self._clock is not None:
+        if self._clock_publisher is not None:
             set_stamp(self._clock_message.clock, now_ns)
-            self._clock.publish(self._clock_message)
+            self._clock_publisher.publish(self._clock_message)
         if robot.due('joints'):
             self._positions[:] = robot.joints
             self._velocities[ARM] = robot.arm.velocities

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from rclpy.node import Node
 
-from eipl_trt_ros.nodes.motion_output import COMMAND_TYPES
+from eipl_trt_ros.nodes.command_settings import COMMAND_TYPES
 from eipl_trt_ros.nodes.parameters import Setting
 from eipl_trt_ros.sim.positions import AREAS, Placement, draw_area
 
