@@ -42,6 +42,7 @@ setup(
             'power_node = eipl_trt_ros.nodes.power_node:main',
             'predictor_node = eipl_trt_ros.nodes.predictor_node:main',
             'replay_node = eipl_trt_ros.nodes.replay_node:main',
+            'sim_robot_node = eipl_trt_ros.nodes.sim_robot_node:main',
         ],
     },
 )

@@ -10,30 +10,26 @@ the time from an image's stamp to its command can be measured.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import BackendError, BagError, EiplTrtError
+from eipl_trt_ros.errors import BackendError, BagError
 from eipl_trt_ros.evaluation.bags import Bag, ImageEvent
 from eipl_trt_ros.evaluation.live import LiveRun
 from eipl_trt_ros.evaluation.offline import Pass, PassSettings
 from eipl_trt_ros.nodes.child_process import NodeProcess
+from eipl_trt_ros.nodes.listening import START_PATIENCE, check, listen, listening
 from eipl_trt_ros.nodes.live_recorder import LiveRecorder, gather
 from eipl_trt_ros.progress import Progress, untold
 
-_START_PATIENCE = 60.0  # seconds for a process to come up, and for a transition
 _QUIET = 0.5  # seconds without a message after which nothing more is expected
 # A DDS reader may hear of a writer seconds after the writer heard of it: Fast DDS repeats what was
 # lost of its discovery every 3 s. What is sent in between is lost, and only the reader knows.
@@ -86,7 +82,7 @@ def run_live(
     }
     image_topic = f'{place}/image' + '/compressed' * compressed
     with (
-        _listening(domain) as (context, executor),
+        listening(domain) as (context, executor),
         NodeProcess(
             'eipl_trt_ros.nodes.predictor_node',
             parameters=parameters,
@@ -100,7 +96,7 @@ def run_live(
                 'topics': f'{offline.image_topic},{offline.joint_topic}',
                 'restamp': True,
                 'subscribers': 2,  # we, and the predictor once it is active
-                'wait_for_subscribers': 2 * _START_PATIENCE,
+                'wait_for_subscribers': 2 * START_PATIENCE,
             },
             remaps=[
                 f'{offline.image_topic}:={image_topic}',
@@ -142,28 +138,6 @@ def _image_stamps(bag_path: Path, offline: Pass) -> tuple[list[int], bool]:
     return stamps, kind.endswith('CompressedImage')
 
 
-@contextlib.contextmanager
-def _listening(domain: int) -> Iterator[tuple[Context, SingleThreadedExecutor]]:
-    """Join a ROS domain that only this host's processes see."""
-    variable = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
-    before = os.environ.get(variable)
-    os.environ[variable] = 'LOCALHOST'
-    context = Context()
-    rclpy.init(context=context, domain_id=domain)
-    executor = SingleThreadedExecutor(context=context)
-    try:
-        yield context, executor
-    finally:
-        for node in executor.get_nodes():
-            node.destroy_node()
-        executor.shutdown()
-        if before is None:
-            del os.environ[variable]
-        else:
-            os.environ[variable] = before
-        context.try_shutdown()
-
-
 class _Lifecycle:
     """The lifecycle service of the predictor node."""
 
@@ -180,14 +154,14 @@ class _Lifecycle:
 
     def change(self, transition: int) -> None:
         """Wait for the node, and have it make a transition."""
-        deadline = time.monotonic() + _START_PATIENCE
+        deadline = time.monotonic() + START_PATIENCE
         while not self._client.service_is_ready():
-            _check(self._predictor, BackendError, deadline)
-            _listen(self._executor, 0.05)
+            check(self._predictor, BackendError, deadline)
+            listen(self._executor, 0.05)
         request = ChangeState.Request(transition=Transition(id=transition))
         future = self._client.call_async(request)
         while not future.done():
-            _check(self._predictor, BackendError, deadline)
+            check(self._predictor, BackendError, deadline)
             self._executor.spin_until_future_complete(future, timeout_sec=0.1)
         response = future.result()
         if response is None or not response.success:
@@ -199,12 +173,12 @@ def _connect(
     recorder: LiveRecorder, executor: SingleThreadedExecutor, processes: Sequence[NodeProcess]
 ) -> None:
     """Wait until all three processes know of each other, so that no first message is lost."""
-    deadline = time.monotonic() + _START_PATIENCE
+    deadline = time.monotonic() + START_PATIENCE
     while not recorder.connected():
         for process in processes:
-            _check(process, BackendError, deadline)
-        _listen(executor, 0.05)
-    _listen(executor, _SETTLE)
+            check(process, BackendError, deadline)
+        listen(executor, 0.05)
+    listen(executor, _SETTLE)
 
 
 def _play(
@@ -217,28 +191,11 @@ def _play(
     predictor, replay = processes
     while replay.exit_code is None:
         tell()
-        _check(predictor, BackendError)
-        _listen(executor, 0.1)
+        check(predictor, BackendError)
+        listen(executor, 0.1)
     if replay.exit_code != 0:
-        _check(replay, BagError)
+        check(replay, BagError)
     heard = -1
     while recorder.heard.messages != heard:
         heard = recorder.heard.messages
-        _listen(executor, _QUIET)
-
-
-def _listen(executor: SingleThreadedExecutor, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        executor.spin_once(timeout_sec=left)
-
-
-def _check(process: NodeProcess, kind: type[EiplTrtError], deadline: float = math.inf) -> None:
-    """Raise if a process has ended, or the deadline (monotonic time, in seconds) has passed."""
-    name = process.module.rsplit('.', 1)[-1]
-    if process.exit_code is not None:
-        msg = f'{name} ended with exit code {process.exit_code}: {process.last_words()}'
-        raise kind(msg)
-    if time.monotonic() > deadline:
-        msg = f'{name} did not answer within {_START_PATIENCE:g} s: {process.last_words()}'
-        raise kind(msg)
+        listen(executor, _QUIET)

@@ -249,9 +249,13 @@ class SimRobotNode(Node):
         self._verdicts.wait_for_all_acked(_ACKNOWLEDGE)
         self.context.try_shutdown()
 
+    def release(self) -> None:
+        """Give back the renderer, in the thread that served the node: it belongs to that one."""
+        self._environment.close()
+
     def destroy_node(self) -> None:
         """Release the renderer and destroy the node."""
-        self._environment.close()
+        self.release()
         super().destroy_node()
 
 
