@@ -51,7 +51,8 @@ def roll_pitch_yaw(turn: Vector) -> Vector:
     Turn a quaternion into URDF's angles, about the fixed axes x, y and z in this order.
 
     Args:
-        turn: float64 (4,), unit quaternion, w first.
+        turn: float64 (4,), unit quaternion, w first. One with a pitch of 90 degrees has no such
+            angles that are good to more than some digits.
 
     Returns:
         float64 (3,), radians.
