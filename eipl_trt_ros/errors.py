@@ -28,6 +28,10 @@ class BackendError(EiplTrtError):
     """A backend cannot be made, or failed while it ran a graph."""
 
 
+class EvaluationError(EiplTrtError):
+    """An evaluation cannot be carried out, or its report cannot be read."""
+
+
 class EngineError(EiplTrtError):
     """A TensorRT engine cannot be built, or does not fit the bundle or this machine."""
 

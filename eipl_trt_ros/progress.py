@@ -12,3 +12,8 @@ Progress = Callable[[float], None]
 
 def untold(_: float) -> None:
     """Tell nobody."""
+
+
+def part_of(progress: Progress, index: int, count: int) -> Progress:
+    """Return what tells the progress of one of several equal parts of the work."""
+    return lambda share: progress((index + share) / count)

@@ -179,7 +179,7 @@ class Bag(Closing):
             if wanted in candidates:
                 return wanted
             msg = f'{self.path}: expected messages of type {" or ".join(types)} on {wanted}, '
-            msg += f'found {self._contents()}'
+            msg += f'found {self.contents()}'
             raise BagError(msg)
         if len(candidates) == 1:
             return candidates[0]
@@ -188,7 +188,7 @@ class Bag(Closing):
             msg += f'({", ".join(candidates)}): choose one with {option}'
             raise BagError(msg)
         msg = f'{self.path}: no {what} topic: expected one of type {" or ".join(types)}, '
-        msg += f'found {self._contents()}'
+        msg += f'found {self.contents()}'
         raise BagError(msg)
 
     def _choose_joints(self, wanted: str | None, names: Sequence[str]) -> str:
@@ -218,7 +218,8 @@ class Bag(Closing):
                 break
         return seen
 
-    def _contents(self) -> str:
+    def contents(self) -> str:
+        """List the topics, their types and how many messages they hold."""
         if not self.topics:
             return 'nothing'
         return ', '.join(f'{t.name} ({t.type}, {t.count} messages)' for t in self.topics)

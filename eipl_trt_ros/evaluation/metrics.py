@@ -97,7 +97,22 @@ def joint_errors(
         The errors; NaN where nothing could be compared.
 
     """
-    error = predicted[pairs] - measured[pairs + 1]
+    return paired_errors(predicted[pairs], measured[pairs + 1], spans)
+
+
+def paired_errors(
+    predicted: NDArray[np.float64], measured: NDArray[np.float64], spans: NDArray[np.float64]
+) -> JointErrors:
+    """
+    Compare predictions with what came true, row by row; see `joint_errors`.
+
+    Args:
+        predicted: (M, D), radians.
+        measured: (M, D), radians: what the predictions were made for.
+        spans: (D,), radians per normalised unit.
+
+    """
+    error = predicted - measured
     known = ~np.isnan(error)
     count = known.sum(axis=0)
     squares = np.where(known, error, 0.0) ** 2
@@ -105,7 +120,7 @@ def joint_errors(
         per_joint = (squares / spans**2).sum(axis=0) / count
         rmse = np.sqrt(squares.sum(axis=0) / count)
         mse = (squares / spans**2).sum() / count.sum()
-    return JointErrors(float(mse), per_joint, rmse, len(pairs))
+    return JointErrors(float(mse), per_joint, rmse, len(error))
 
 
 def persistence(

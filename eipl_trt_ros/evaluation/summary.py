@@ -1,22 +1,28 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From what a pass and a live run gave to the figures that table, report and JSON share."""
+"""From what ran to the rows that tables, report and JSON share: one a bundle and configuration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.backends import StepTimes
 from eipl_trt_ros.bundle import YAML_NAME, Bundle
-from eipl_trt_ros.evaluation import metrics
+from eipl_trt_ros.evaluation.accuracy import Accuracy, accuracy_of
+from eipl_trt_ros.evaluation.configurations import Identity
+from eipl_trt_ros.evaluation.drift import Drift
+from eipl_trt_ros.evaluation.energy_run import EnergyResult
 from eipl_trt_ros.evaluation.live import LiveRun, aligned, equal_frames
 from eipl_trt_ros.evaluation.metrics import Latency, latency
 from eipl_trt_ros.evaluation.offline import Pass
+from eipl_trt_ros.evaluation.spread import Figure, Timing, ratio_of, timing_of
+from eipl_trt_ros.evaluation.timing import BLOCK, StepLog
 from eipl_trt_ros.files import sha256_of
 
 # the paper's five steps (section 4) -> the parts of a frame that belong to them
@@ -27,18 +33,34 @@ FIVE_STEPS = {
     'copy out': ('copy_out', 'image_copy_out'),
     'post-process': ('post_process', 'image_post_process'),
 }
-_MOTION = ('pre_process', 'copy_in', 'infer', 'copy_out', 'post_process')
+_MOTION = StepTimes.STEPS[:5]
 
 
 @dataclass(frozen=True)
-class JointFigures:
-    """How well one joint was predicted; MSE in normalised units, RMSE in the joint's own unit."""
+class Times:
+    """
+    How long a configuration takes a frame, in milliseconds.
 
-    name: str
-    mse: float
-    mse_persistence: float
-    rmse: float
-    rmse_persistence: float
+    Attributes:
+        device: steps (2) to (4), motion and image: the paper's table 4.
+        frame: steps (1) to (5), motion and image: the paper's table 5.
+        device_command, command: the same without the image, which runs behind the command.
+        steps: each of the five steps, motion and image together.
+        parts: the same, motion and image graph apart, by `StepTimes.STEPS`.
+        speed_device, speed_frame, speed_command: how many times as fast as others run in the
+            same blocks of frames, ratio of the medians: by ``'baseline'`` and ``'fp32'``.
+
+    """
+
+    device: Timing
+    frame: Timing
+    device_command: Timing
+    command: Timing
+    steps: Mapping[str, Latency]
+    parts: Mapping[str, Latency]
+    speed_device: Mapping[str, Figure]
+    speed_frame: Mapping[str, Figure]
+    speed_command: Mapping[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -51,9 +73,12 @@ class LiveFigures:
         frames: frames that it ran.
         dropped: images that did not become frames, by cause.
         equal: frames equal to the offline pass to the last bit, of ``expected`` ones.
+        joint_mse: of the node's predictions, in normalised units.
         command_ms: from the image's stamp to the arrival of the command.
         camera_ms: what the camera took of it, as recorded.
         node_ms: what the node took of it: from the arrival of the image to the command.
+        motion_ms: steps (1) to (5) of the motion graph, in the node.
+        frame_ms: the same with the image graph.
 
     """
 
@@ -62,165 +87,218 @@ class LiveFigures:
     dropped: Mapping[str, int]
     equal: int
     expected: int
+    joint_mse: float
     command_ms: Latency
     camera_ms: Latency
     node_ms: Latency
-
-
-@dataclass(frozen=True)
-class Figures:
-    """
-    All figures of one bundle on one recording.
-
-    Attributes:
-        frames: frames of the run the figures are of: the live run where there was one.
-        dropped: images that did not become frames in it, by cause.
-        joint_mse: the paper's section 5.3, in normalised units.
-        joint_mse_persistence: the same for the guess that nothing moves.
-        image_error, image_persistence: mean absolute grey levels, one step ahead.
-        steps_ms: each of the five steps over motion and image graph, by `FIVE_STEPS`.
-        parts_ms: the same, motion and image graph apart, by `StepTimes.STEPS`.
-        motion_ms: steps 1 to 5 of the motion graph: inputs to command.
-        frame_ms: steps 1 to 5 of both graphs.
-
-    """
-
-    name: str
-    model: str
-    backend: str
-    precision: str
-    device: str
-    bundle_sha256: str
-    rate_hz: float
-    images: int
-    frames: int
-    dropped: Mapping[str, int]
-    pairs: int
-    joint_mse: float
-    joint_mse_persistence: float
-    joints: tuple[JointFigures, ...]
-    image_error: float
-    image_persistence: float
-    steps_ms: Mapping[str, Latency]
-    parts_ms: Mapping[str, Latency]
     motion_ms: Latency
     frame_ms: Latency
-    live: LiveFigures | None
-
-    @property
-    def dropped_total(self) -> int:
-        """Images that did not become frames."""
-        return sum(self.dropped.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON; what was not measured is ``None``."""
-        return _plain(asdict(self))
 
 
 @dataclass(frozen=True)
-class Result:
-    """One bundle on one recording: what ran, and the figures of it."""
+class BagFigures:
+    """One recording's part in a row."""
 
-    run: Pass
-    live: LiveRun | None = None
-    equal: NDArray[np.bool_] | None = field(default=None)
-
-    @property
-    def predicted(self) -> NDArray[np.float64]:
-        """Predicted joints (N, D) by frame of the offline pass: the node's, where it ran."""
-        return self.run.predicted if self.live is None else aligned(self.run, self.live)
-
-    @property
-    def steps_ms(self) -> Mapping[str, NDArray[np.float64]]:
-        """Durations of the steps: the node's, where it ran."""
-        return self.run.steps_ms if self.live is None else self.live.steps_ms
-
-    def total_ms(self, *, image: bool) -> NDArray[np.float64]:
-        """Steps 1 to 5 by frame, with or without the image graph's."""
-        names = [name for name in self.steps_ms if image or name in _MOTION]
-        return np.sum([self.steps_ms[name] for name in names], axis=0)
+    bag: str
+    images: int
+    dropped: Mapping[str, int]
+    accuracy: Accuracy
 
 
-def make_result(run: Pass, live: LiveRun | None = None) -> Result:
-    """Join a pass with the live run of the same bundle and recording, where there was one."""
-    return Result(run, live, None if live is None else equal_frames(run, live))
-
-
-def figures_of(result: Result) -> Figures:
+@dataclass
+class Row:
     """
-    Compute the figures.
+    One configuration of one bundle: the figures, and the data behind them for the charts.
+
+    Attributes:
+        bundle: the model.
+        identity: what runs it.
+        reference: whether it is the fp32 that the others of its bundle are compared with.
+        accuracy: over all recordings.
+        bags: by recording.
+        drifts: closed-loop rollouts.
+        times: None where nothing was timed.
+        energy: None where none was asked for.
+        live: None without a live run.
+        passes: the passes behind the accuracy.
+        log: the timed frames.
+        live_run, equal: the live run, and which frames were equal to the pass.
+
+    """
+
+    bundle: Bundle
+    identity: Identity
+    reference: bool
+    accuracy: Accuracy
+    bags: tuple[BagFigures, ...]
+    drifts: tuple[Drift, ...]
+    times: Times | None = None
+    energy: EnergyResult | None = None
+    live: LiveFigures | None = None
+    passes: Sequence[Pass] = field(default=(), repr=False)
+    log: StepLog | None = field(default=None, repr=False)
+    live_run: LiveRun | None = field(default=None, repr=False)
+    equal: NDArray[np.bool_] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Bundle and configuration, for people."""
+        return f'{self.bundle.name}, {self.identity.label}'
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Images that did not become frames, by cause, over all recordings."""
+        total: dict[str, int] = {}
+        for bag in self.bags:
+            for cause, count in bag.dropped.items():
+                total[cause] = total.get(cause, 0) + count
+        return total
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values for JSON; what was not measured is ``None``."""
+        return plain(
+            {
+                'bundle': self.bundle.name,
+                'model': self.bundle.model.type,
+                'configuration': asdict(self.identity),
+                'reference': self.reference,
+                'accuracy': self.accuracy,
+                'bags': self.bags,
+                'drift': self.drifts,
+                'times': self.times,
+                'energy': None if self.energy is None else _energy(self.energy),
+                'live': self.live,
+            }
+        )
+
+
+def _energy(result: EnergyResult) -> dict[str, Any]:
+    return {
+        'frames_asked': result.frames_asked,
+        'frames': result.frames,
+        'reason': result.reason,
+        'measurement': None if result.run is None else result.run.as_dict(),
+    }
+
+
+def make_row(
+    passes: Sequence[Pass],
+    reference: Sequence[Pass] | None,
+    *,
+    names: Sequence[str],
+    drifts: tuple[Drift, ...],
+    tolerance: float,
+) -> Row:
+    """
+    Sum up the passes of one configuration.
 
     Args:
-        result: a pass, and the live run if there was one.
-
-    Returns:
-        The figures; those of the live run where it differs from the pass.
+        passes: one a recording.
+        reference: those of fp32; None without.
+        names: of the recordings.
+        drifts: closed-loop rollouts.
+        tolerance: see `CommandDifference`.
 
     """
-    run, live, bundle = result.run, result.live, result.run.bundle
-    spans = (bundle.joint_maximum - bundle.joint_minimum) / (bundle.vmax - bundle.vmin)
-    errors = metrics.joint_errors(result.predicted, run.joints, run.pairs, spans)
-    baseline = metrics.persistence(run.joints, run.pairs, spans)
-    of_live = None
-    if live is not None and result.equal is not None:
-        of_live = LiveFigures(
-            live.images,
-            live.frames,
-            dict(live.dropped),
-            int(result.equal.sum()),
-            run.frames,
-            latency(live.command_ms),
-            latency(run.camera_ms),
-            latency(live.node_ms),
+    bags = tuple(
+        BagFigures(
+            name,
+            run.images,
+            dict(run.dropped),
+            accuracy_of([run], None if reference is None else [reference[i]], tolerance),
         )
-    return Figures(
-        name=bundle.name,
-        model=bundle.model.type,
-        backend=run.backend,
-        precision=run.precision,
-        device=run.device,
-        bundle_sha256=_checksum(bundle),
-        rate_hz=bundle.rate_hz,
-        images=run.images if live is None else live.images,
-        frames=run.frames if live is None else live.frames,
-        dropped=dict(run.dropped if live is None else live.dropped),
-        pairs=errors.pairs,
-        joint_mse=errors.mse,
-        joint_mse_persistence=baseline.mse,
-        joints=tuple(
-            JointFigures(name, *(float(value) for value in values))
-            for name, *values in zip(
-                bundle.joint_names,
-                errors.per_joint,
-                baseline.per_joint,
-                errors.rmse_rad,
-                baseline.rmse_rad,
-                strict=True,
-            )
-        ),
-        image_error=run.image_error,
-        image_persistence=run.image_persistence,
-        steps_ms={
-            step: latency(np.sum([result.steps_ms[part] for part in parts], axis=0))
-            for step, parts in FIVE_STEPS.items()
-        },
-        parts_ms={part: latency(values) for part, values in result.steps_ms.items()},
-        motion_ms=latency(result.total_ms(image=False)),
-        frame_ms=latency(result.total_ms(image=True)),
-        live=of_live,
+        for i, (name, run) in enumerate(zip(names, passes, strict=True))
+    )
+    return Row(
+        bundle=passes[0].bundle,
+        identity=passes[0].identity,
+        reference=reference is not None and reference[0] is passes[0],
+        accuracy=accuracy_of(passes, reference, tolerance),
+        bags=bags,
+        drifts=drifts,
+        passes=passes,
     )
 
 
-def _checksum(bundle: Bundle) -> str:
-    """Checksum of ``bundle.yaml``, which holds those of all other files."""
+def add_times(rows: Sequence[Row], logs: Mapping[str, StepLog]) -> None:
+    """
+    Put what was timed of a bundle's configurations into their rows.
+
+    Args:
+        rows: of one bundle.
+        logs: by the label of the configuration; rows without one stay without times.
+
+    """
+    timed = [row for row in rows if row.identity.label in logs]
+    others = {
+        'baseline': next((row for row in timed if row.identity.baseline), None),
+        'fp32': next((row for row in timed if row.reference), None),
+    }
+    found = {name: logs[row.identity.label] for name, row in others.items() if row is not None}
+    for row in timed:
+        row.log = logs[row.identity.label]
+        row.times = _times(row.log, found)
+
+
+def _times(log: StepLog, others: Mapping[str, StepLog]) -> Times:
+    def speed(part: str) -> dict[str, Figure]:
+        own = getattr(log, part)
+        return {name: ratio_of(getattr(other, part), own, BLOCK) for name, other in others.items()}
+
+    return Times(
+        device=timing_of(log.device, BLOCK),
+        frame=timing_of(log.frame, BLOCK),
+        device_command=timing_of(log.device_command, BLOCK),
+        command=timing_of(log.command, BLOCK),
+        steps={name: latency(log.milliseconds(*parts)) for name, parts in FIVE_STEPS.items()},
+        parts={part: latency(log.milliseconds(part)) for part in StepTimes.STEPS},
+        speed_device=speed('device'),
+        speed_frame=speed('frame'),
+        speed_command=speed('command'),
+    )
+
+
+def add_live(row: Row, live: LiveRun) -> None:
+    """Put the live run of a row's bundle and configuration into the row."""
+    run = row.passes[0]
+    row.live_run = live
+    row.equal = equal_frames(run, live)
+    row.live = LiveFigures(
+        images=live.images,
+        frames=live.frames,
+        dropped=dict(live.dropped),
+        equal=int(row.equal.sum()),
+        expected=run.frames,
+        joint_mse=accuracy_of([run], None, 0.0, [aligned(run, live)]).joint_mse,
+        command_ms=latency(live.command_ms),
+        camera_ms=latency(run.camera_ms),
+        node_ms=latency(live.node_ms),
+        motion_ms=latency(_total(live.steps_ms, _MOTION)),
+        frame_ms=latency(_total(live.steps_ms, StepTimes.STEPS)),
+    )
+
+
+def _total(
+    steps_ms: Mapping[str, NDArray[np.float64]], names: Sequence[str]
+) -> NDArray[np.float64]:
+    return np.sum([steps_ms[name] for name in names], axis=0)
+
+
+def checksum_of(bundle: Bundle) -> str:
+    """Return the checksum of ``bundle.yaml``, which holds those of all other files."""
     return sha256_of(bundle.path / YAML_NAME)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dataclasses, tuples and numpy numbers as JSON's values; not finite is ``None``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,46 +1,45 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Table, page, JSON and CSV of real passes, with and without a live run beside them."""
+"""Tables, page, JSON and CSV of a real evaluation, with and without a live run beside it."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib.resources
 import json
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from rich.console import Console
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.evaluation.configurations import configurations
 from eipl_trt_ros.evaluation.live import LiveRun
-from eipl_trt_ros.evaluation.offline import Pass, PassSettings, run_offline
-from eipl_trt_ros.evaluation.outputs import write_frames, write_json
-from eipl_trt_ros.evaluation.report import number, write_report
-from eipl_trt_ros.evaluation.summary import Figures, Result, figures_of, make_result
-from eipl_trt_ros.evaluation.tables import milliseconds, table_of
+from eipl_trt_ros.evaluation.offline import Pass
+from eipl_trt_ros.evaluation.report import overview
+from eipl_trt_ros.evaluation.report.outputs import record_of, write_frames, write_json, write_times
+from eipl_trt_ros.evaluation.report.page import write_report
+from eipl_trt_ros.evaluation.report.sheets import Sheet, milliseconds, number, with_spread
+from eipl_trt_ros.evaluation.run import Evaluation, Plan, evaluate
+from eipl_trt_ros.evaluation.summary import add_live
+from eipl_trt_ros.progress import Progress, untold
 
-CONTEXT = {
-    'when': '2026-01-02 03:04 UTC',
-    'command': 'eipl_trt evaluate --bag "a <b> & c"',
-    'machine': {'Processor': 'Test & Co <fast>', 'Cores': '2'},
-    'bag': {
-        'name': 'movement <1>',
-        'image_topic': '/camera/image_raw',
-        'joint_topic': '/joint_states',
-        'seconds': 2.191,
-        'sha256': 'ab' * 32,
-    },
-}
+COMMAND = 'eipl_trt evaluate --bag "a <b> & c"'
 
 
-@pytest.fixture(scope='module')
-def runs(sarnn: Bundle, cnnrnn: Bundle, bag: Path) -> list[Pass]:
-    return [run_offline(bundle, bag, PassSettings()) for bundle in (sarnn, cnnrnn)]
+@contextlib.contextmanager
+def silent(_: str) -> Iterator[Progress]:
+    yield untold
 
 
 def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
@@ -52,6 +51,8 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
     commanded = np.where(driven, predicted, np.nan)
     points = run.encoder_points, run.decoder_points
     encoder, decoder = (None if p is None else p[kept] for p in points)
+    steps = ('pre_process', 'copy_in', 'infer', 'copy_out', 'post_process')
+    images = tuple(f'image_{step}' for step in steps[1:])
     return LiveRun(
         images=run.images,
         stamps_ns=run.stamps_ns[kept],
@@ -59,7 +60,7 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
         digests=run.digests[kept],
         encoder_points=encoder,
         decoder_points=decoder,
-        steps_ms={name: values[kept] for name, values in run.steps_ms.items()},
+        steps_ms={name: np.full(run.frames - lost, 0.5) for name in (*steps, *images)},
         commanded=commanded,
         node_ms=np.linspace(3, 4, run.frames - lost),
         command_ms=np.linspace(20, 30, run.frames - lost),
@@ -67,9 +68,25 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
     )
 
 
-def results_of(runs: list[Pass], live: bool) -> tuple[list[Result], list[Figures]]:
-    results = [make_result(run, as_if_live(run) if live else None) for run in runs]
-    return results, [figures_of(result) for result in results]
+def plan_of(sarnn: Bundle, cnnrnn: Bundle, bag: Path) -> Plan:
+    return Plan(
+        bundles=(sarnn.path, cnnrnn.path),
+        bags=(bag,),
+        wanted=configurations('onnxruntime', ('fp32', 'fp16'), 'torch'),
+        frames=60,
+    )
+
+
+@pytest.fixture(scope='module')
+def plain(sarnn: Bundle, cnnrnn: Bundle, bag: Path) -> Evaluation:
+    return evaluate(plan_of(sarnn, cnnrnn, bag), silent)
+
+
+@pytest.fixture(scope='module')
+def live(sarnn: Bundle, cnnrnn: Bundle, bag: Path) -> Evaluation:
+    wanted = configurations('onnxruntime', ('fp32',), None)
+    plan = replace(plan_of(sarnn, cnnrnn, bag), wanted=wanted, frames=20)
+    return evaluate(plan, silent, lambda _b, _p, run, _s, _t: as_if_live(run))
 
 
 class Page(HTMLParser):
@@ -111,59 +128,70 @@ class Page(HTMLParser):
         return ' '.join(' '.join(self.words).split())
 
 
-def page_of(path: Path, runs: list[Pass], live: bool) -> tuple[Page, list[Figures], str]:
-    results, figures = results_of(runs, live)
-    write_report(path / 'report.html', CONTEXT, results, figures)
-    source = (path / 'report.html').read_text()
-    return Page(source), figures, source
+def source_of(path: Path, found: Evaluation) -> str:
+    record = record_of(found, COMMAND)
+    record['machine'] |= {'Processor': 'Test & Co <fast>'}
+    write_report(path / 'report.html', found, record)
+    return (path / 'report.html').read_text()
 
 
-@pytest.mark.parametrize('live', [False, True])
-def test_the_page_holds_the_figures_of_every_model(
-    tmp_path: Path, runs: list[Pass], live: bool
-) -> None:
-    page, figures, _ = page_of(tmp_path, runs, live)
-    for figure in figures:
-        assert figure.name in page.text
-        assert number(figure.joint_mse * 1e5) in page.text
-        assert number(figure.joint_mse_persistence * 1e5) in page.text
-        assert figure.bundle_sha256 in page.text
-        for joint in figure.joints:
+def schema() -> Any:
+    data = importlib.resources.files('eipl_trt_ros.evaluation').joinpath('data')
+    return json.loads(data.joinpath('report.schema.json').read_text())
+
+
+def test_the_page_holds_the_figures_of_every_row(tmp_path: Path, plain: Evaluation) -> None:
+    page = Page(source_of(tmp_path, plain))
+    assert len(plain.rows) == 6
+    for row in plain.rows:
+        assert row.bundle.name in page.text
+        assert row.identity.label in page.text
+        assert number(row.accuracy.joint_mse * 1e5) in page.text
+        assert number(row.accuracy.joint_mse_persistence * 1e5) in page.text
+        for joint in row.accuracy.joints:
             assert joint.name in page.text
             assert number(joint.mse * 1e5) in page.text
-        for step in figure.steps_ms.values():
-            assert milliseconds(step.p50) in page.text
-    assert ('40 of 40 frames equal the offline pass' in page.text) is live
+        if row.times is not None:
+            assert milliseconds(row.times.command.p50.value) in page.text
+    for title in ('Table 4', 'Table 5', 'Table 6', 'Table 7', 'Drift of a rollout'):
+        assert title in page.text
     assert page.tags.count('canvas') == 4
-    charts = 4 + 8 + 2 * (3 if live else 2)
-    assert page.tags.count('svg') == charts
+    assert page.tags.count('svg') == 4 + 8 + 2 * 4  # joints, and two charts a timed row
     assert len(page.ids) == len(set(page.ids))
+    assert [a[1:] for a in page.addresses if a[1:] not in page.ids] == []
 
 
-def test_every_text_of_a_chart_has_a_colour_of_the_page(tmp_path: Path, runs: list[Pass]) -> None:
-    _, _, source = page_of(tmp_path, runs, True)
-    texts = re.findall(r'<text [^>]*>', source)
+def test_the_page_of_a_live_run_tells_how_the_node_fared(tmp_path: Path, live: Evaluation) -> None:
+    page = Page(source_of(tmp_path, live))
+    assert '40 of 40 frames of the node equal the offline pass' in page.text
+    assert '25.0 ms' in page.text
+    assert 'image stamp to command' in page.text
+
+
+def test_every_text_of_a_chart_has_a_colour_of_the_page(tmp_path: Path, live: Evaluation) -> None:
+    texts = re.findall(r'<text [^>]*>', source_of(tmp_path, live))
     assert len(texts) > 100
     assert [text for text in texts if 'fill: var(--' not in text] == []
 
 
-def test_the_page_needs_nothing_from_outside(tmp_path: Path, runs: list[Pass]) -> None:
-    page, _, source = page_of(tmp_path, runs, False)
-    assert [a for a in page.addresses if not a.startswith('#')] == []
+def test_the_page_needs_nothing_from_outside(tmp_path: Path, plain: Evaluation) -> None:
+    source = source_of(tmp_path, plain)
+    assert [a for a in Page(source).addresses if not a.startswith('#')] == []
     assert set(re.findall(r'https?://[\w.]+', source)) == {'http://www.w3.org'}  # SVG's names
     assert len(source) < 6_000_000
 
 
-def test_text_from_outside_is_escaped(tmp_path: Path, runs: list[Pass]) -> None:
-    page, _, source = page_of(tmp_path, runs, False)
+def test_text_from_outside_is_escaped(tmp_path: Path, plain: Evaluation) -> None:
+    source = source_of(tmp_path, plain)
+    page = Page(source)
     assert 'Test & Co <fast>' in page.text
     assert 'a <b> & c' in page.text
     assert '<fast>' not in source
     assert '<b> &' not in source
 
 
-def test_the_films_hold_a_tile_and_points_for_each_frame(tmp_path: Path, runs: list[Pass]) -> None:
-    _, _, source = page_of(tmp_path, runs, True)
+def test_the_films_hold_a_tile_and_points_for_each_frame(tmp_path: Path, live: Evaluation) -> None:
+    source = source_of(tmp_path, live)
     films = re.findall(r'<script type="application/json" id="film-\d">(.*?)</script>', source)
     first, second = (json.loads(film) for film in films)
     assert len(first['seconds']) == len(first['frames']) == len(first['encoder']) == 20
@@ -173,97 +201,140 @@ def test_the_films_hold_a_tile_and_points_for_each_frame(tmp_path: Path, runs: l
     assert first['camera'].startswith('data:image/webp;base64,')
 
 
-def test_the_table_holds_a_column_for_each_model_within_eighty_characters(
-    runs: list[Pass],
-) -> None:
-    _, figures = results_of(runs, live=True)
+def test_the_overview_of_a_few_models_fits_eighty_characters(live: Evaluation) -> None:
     screen = StringIO()
-    Console(file=screen, width=80).print(table_of(figures))
+    Console(file=screen, width=80).print(overview.overview(live.rows).table())
     text = screen.getvalue()
-    for figure in figures:
-        assert figure.name in text
-        assert f'{figure.joint_mse * 1e5:.2f}' in text
+    for row in live.rows:
+        assert row.bundle.name in text
+        assert f'{row.accuracy.joint_mse * 1e5:.2f}' in text
     assert '20/20' in text
     assert '…' not in text
 
 
-def test_lost_and_different_frames_are_counted_not_hidden(runs: list[Pass]) -> None:
-    figure = figures_of(make_result(runs[0], as_if_live(runs[0], lost=3, wrong=2)))
-    assert figure.live is not None
-    assert (figure.live.frames, figure.live.equal, figure.live.expected) == (17, 15, 20)
-    assert figure.dropped == {'late': 3}
-    assert figure.dropped_total == 3
-    complete = figures_of(make_result(runs[0]))
-    assert figure.joint_mse != complete.joint_mse
-    assert figure.joint_mse_persistence == complete.joint_mse_persistence
+def test_many_configurations_get_a_line_each(plain: Evaluation) -> None:
+    sheet = overview.overview(plain.rows)
+    assert len(sheet.rows) == 6
+    assert sheet.columns[:3] == ('model', 'backend', 'precision')
+    assert [row[1] for row in sheet.rows[:3]] == ['torch', 'onnxruntime', 'onnxruntime']
 
 
-def test_a_node_that_ran_no_frame_still_gets_a_report(tmp_path: Path, runs: list[Pass]) -> None:
-    results = [make_result(run, as_if_live(run, lost=run.frames)) for run in runs]
-    figures = [figures_of(result) for result in results]
-    write_report(tmp_path / 'report.html', CONTEXT, results, figures)
-    write_frames(tmp_path / 'frames.csv', results)
-    write_json(tmp_path / 'report.json', CONTEXT, figures)
-    text = Page((tmp_path / 'report.html').read_text()).text
-    assert '0 of 40 frames equal the offline pass' in text
-    assert '0 / 20' in text
+def test_lost_and_different_frames_are_counted_not_hidden(live: Evaluation) -> None:
+    row = replace(live.rows[0])
+    add_live(row, as_if_live(row.passes[0], lost=3, wrong=2))
+    assert row.live is not None
+    assert (row.live.frames, row.live.equal, row.live.expected) == (17, 15, 20)
+    assert row.live.dropped == {'late': 3}
+    assert row.live.joint_mse != row.accuracy.joint_mse
+    assert live.rows[0].live is not None
+    assert live.rows[0].live.joint_mse == live.rows[0].accuracy.joint_mse
 
 
-def test_a_different_picture_alone_makes_a_frame_unequal(runs: list[Pass]) -> None:
-    live = as_if_live(runs[1])
-    live = replace(live, digests=('', *live.digests[1:]))
-    result = make_result(runs[1], live)
-    assert result.equal is not None
-    assert result.equal.tolist() == [False] + [True] * 19
-
-
-def test_a_different_command_alone_makes_a_frame_unequal(runs: list[Pass]) -> None:
-    live = as_if_live(runs[1])
-    commanded = live.commanded.copy()
+def test_a_different_picture_or_command_alone_makes_a_frame_unequal(live: Evaluation) -> None:
+    row = replace(live.rows[1])
+    run = as_if_live(row.passes[0])
+    commanded = run.commanded.copy()
     commanded[4, 0] = 0.0
-    result = make_result(runs[1], replace(live, commanded=commanded))
-    assert result.equal is not None
-    assert np.flatnonzero(~result.equal).tolist() == [4]
+    changed = replace(run, digests=('', *run.digests[1:]), commanded=commanded)
+    add_live(row, changed)
+    assert row.equal is not None
+    assert np.flatnonzero(~row.equal).tolist() == [0, 4]
 
 
-def test_json_holds_all_figures_and_no_nan(tmp_path: Path, runs: list[Pass]) -> None:
-    _, figures = results_of(runs, live=False)
-    broken = replace(figures[0], image_error=float('nan'))
-    write_json(tmp_path / 'report.json', CONTEXT, [broken, figures[1]])
+@pytest.mark.parametrize('which', ['plain', 'live'])
+def test_json_is_as_its_schema_says(
+    tmp_path: Path, which: str, request: pytest.FixtureRequest
+) -> None:
+    found = request.getfixturevalue(which)
+    write_json(tmp_path / 'report.json', record_of(found, COMMAND))
     data = json.loads((tmp_path / 'report.json').read_text(), parse_constant=pytest.fail)
-    assert data['bag']['sha256'] == CONTEXT['bag']['sha256']  # type: ignore[index]
-    first, second = data['models']
-    assert first['image_error'] is None
-    assert second['joint_mse'] == figures[1].joint_mse
-    assert second['steps_ms']['infer']['p99'] == figures[1].steps_ms['infer'].p99
-    assert first['live'] is None
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(data, schema())
+    first = data['rows'][0]
+    assert first['accuracy']['joint_mse'] == found.rows[0].accuracy.joint_mse
+    assert first['times']['frame']['p99']['value'] == found.rows[0].times.frame.p99.value
+    assert (first['live'] is None) is (which == 'plain')
+    assert len(data['bags'][0]['sha256']) == 64
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data | {'rows': [first | {'new': 1}]}, schema())
 
 
-def test_csv_holds_each_frame_with_its_joints(tmp_path: Path, runs: list[Pass]) -> None:
-    results = [
-        make_result(runs[0], as_if_live(runs[0], lost=1)),
-        make_result(runs[1]),
-    ]
-    write_frames(tmp_path / 'frames.csv', results)
+def test_two_evaluations_give_the_same_accuracy_to_the_last_digit(
+    sarnn: Bundle, cnnrnn: Bundle, bag: Path, plain: Evaluation
+) -> None:
+    again = evaluate(plan_of(sarnn, cnnrnn, bag), silent)
+
+    def figures(found: Evaluation) -> list[Any]:
+        rows = record_of(found, COMMAND)['rows']
+        return [{k: row[k] for k in ('accuracy', 'drift', 'bags')} for row in rows]
+
+    assert figures(again) == figures(plain)
+
+
+def test_speeds_are_against_baseline_and_fp32(plain: Evaluation) -> None:
+    torch, single, half = plain.rows[:3]
+    assert torch.times is not None
+    assert single.times is not None
+    assert half.times is None  # imitated arithmetic
+    assert single.times.speed_frame['fp32'].value == 1.0
+    assert torch.times.speed_frame['baseline'].value == 1.0
+    expected = torch.times.frame.p50.value / single.times.frame.p50.value
+    assert single.times.speed_frame['baseline'].value == pytest.approx(expected)
+
+
+def test_csv_holds_each_frame_with_its_joints(tmp_path: Path, live: Evaluation) -> None:
+    row = replace(live.rows[0])
+    add_live(row, as_if_live(row.passes[0], lost=1))
+    write_frames(tmp_path / 'frames.csv', [row, replace(live.rows[1], live_run=None)])
     with (tmp_path / 'frames.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 40
-    assert rows[0]['bundle'] == runs[0].bundle.name
-    assert int(rows[3]['stamp_ns']) == runs[0].stamps_ns[3]
-    assert float(rows[0]['predicted_2']) == pytest.approx(runs[0].predicted[0, 2], rel=1e-8)
-    assert rows[0]['measured_7'] == ''
-    assert (rows[19]['equal'], rows[19]['infer'], rows[19]['predicted_0']) == ('0', '', '')
-    assert float(rows[25]['measured_7']) == pytest.approx(runs[1].joints[5, 7], rel=1e-8)
-    assert rows[25]['command_ms'] == ''
+        lines = list(csv.DictReader(file))
+    run, other = row.passes[0], live.rows[1].passes[0]
+    assert len(lines) == 40
+    assert (lines[0]['bundle'], lines[0]['precision']) == (run.bundle.name, 'fp32')
+    assert int(lines[3]['stamp_ns']) == run.stamps_ns[3]
+    assert float(lines[0]['predicted_2']) == pytest.approx(run.predicted[0, 2], rel=1e-8)
+    assert lines[0]['measured_7'] == ''
+    assert (lines[19]['equal'], lines[19]['command_ms']) == ('0', '')
+    assert float(lines[25]['measured_7']) == pytest.approx(other.joints[5, 7], rel=1e-8)
+    assert lines[25]['command_ms'] == ''
+
+
+def test_csv_holds_the_steps_of_each_timed_frame(tmp_path: Path, plain: Evaluation) -> None:
+    write_times(tmp_path / 'times.csv', plain.rows)
+    with (tmp_path / 'times.csv').open(newline='') as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 4 * 60
+    log = plain.rows[0].log
+    assert log is not None
+    assert float(lines[7]['infer']) == pytest.approx(log.milliseconds('infer')[7], abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ('value', 'text'),
-    [(0.0, '0'), (0.0312, '0.031'), (0.62, '0.62'), (15.44, '15.4'), (123.4, '123')],
+    [
+        (0.0, '0'),
+        (0.0312, '0.031'),
+        (0.62, '0.620'),
+        (6.2, '6.20'),
+        (15.44, '15.4'),
+        (123.4, '123'),
+    ],
 )
 def test_durations_are_written_short(value: float, text: str) -> None:
     assert milliseconds(value) == text
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
-    assert milliseconds(float('nan')) == number(float('nan')) == '-'
+    assert milliseconds(math.nan) == number(math.nan) == milliseconds(None) == '-'
+
+
+def test_a_spread_has_the_digits_of_its_figure() -> None:
+    assert with_spread(17.24, 3.2) == '17.2 ±3.2'
+    assert with_spread(0.1534, 0.004) == '0.153 ±0.004'
+    assert with_spread(17.24, None) == '17.2'
+
+
+def test_a_sheet_turns_over() -> None:
+    sheet = Sheet('t', ('a', 'b'), (('1', '2'), ('3', '4')))
+    assert sheet.transposed().columns == ('a', '1', '3')
+    assert sheet.transposed().rows == (('b', '2', '4'),)

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.energy.measurement import MeasuredRun
 from eipl_trt_ros.errors import require
-from eipl_trt_ros.evaluation.tables import milliseconds
+from eipl_trt_ros.evaluation.report.sheets import milliseconds
 
 # placeholders that no chart would use by itself -> variables of templates/report.html
 _COLOURS = {
@@ -37,6 +39,7 @@ _UNWANTED = (
     r' font-family: [^;"]*;',
     r' width="[\d.]+pt" height="[\d.]+pt"',
 )
+_POINTS = 400  # of a timeline
 _SETTINGS = {
     'svg.fonttype': 'none',
     'font.size': 9.0,
@@ -137,7 +140,73 @@ def latency_histogram(title: str, values: NDArray[np.float64], p50: float, p99: 
     )
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def timeline(title: str, durations: Mapping[str, NDArray[np.float64]]) -> str:
+    """
+    Draw durations frame by frame, in the order in which they were measured.
+
+    Long runs are drawn as the highest value of each of some hundred stretches, so that no outlier
+    is lost in the thinning.
+
+    Args:
+        title: what was measured.
+        durations: (N,) milliseconds by name, two at most.
+
+    Returns:
+        An ``<svg>`` element.
+
+    """
+    figure, axes = _figure(3.4, 1.9)
+    for colour, (name, values) in zip(('measured', 'predicted'), durations.items(), strict=False):
+        stride = max(1, -(-len(values) // _POINTS))
+        starts = np.arange(0, len(values), stride)
+        highest = np.maximum.reduceat(values, starts)
+        axes.plot(starts, highest, color=_COLOURS[colour], linewidth=1.2, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, loc='left')
+    axes.set_ylabel('latency (ms)')
+    axes.set_xlabel('frame')
+    axes.margins(x=0.01)
+    axes.legend(loc='lower left', frameon=False, fontsize=8, ncols=2, labelcolor=_COLOURS['ink'])
+    _few_ticks(axes, 6, 4)
+    return _svg(figure, f'{title}: latency by frame')
+
+
+def power_over_time(runs: Mapping[str, MeasuredRun]) -> str:
+    """
+    Draw the power of measurements one below the other, each from the begin of its run.
+
+    Args:
+        runs: by what ran.
+
+    Returns:
+        An ``<svg>`` element.
+
+    """
+    figure, axes = _figure(7.2, 1.0 + 0.95 * len(runs), rows=len(runs))
+    for place, (name, run) in zip(axes, runs.items(), strict=True):
+        seconds = [(sample.stamp_ns - run.begin_ns) / 1e9 for sample in run.samples]
+        watts = [np.nan if s.total_mw is None else s.total_mw / 1000 for s in run.samples]
+        place.plot(
+            seconds, watts, color=_COLOURS['predicted'], linewidth=1.4, marker='.', markersize=3
+        )
+        place.axvspan(0, run.warm_up_s, color=_COLOURS['grid'], alpha=0.6)
+        if run.idle is not None:
+            place.axhline(
+                run.idle.power_mw / 1000,
+                color=_COLOURS['muted'],
+                linewidth=1.0,
+                linestyle=(0, (4, 2)),
+            )
+        place.set_title(name, loc='left')
+        place.set_ylabel('power (W)')
+        place.set_ylim(bottom=0)
+        place.margins(x=0.01)
+        _few_ticks(place, 8, 4)
+    axes[-1].set_xlabel('time from the first frame (s)')
+    return _svg(figure, 'power over time of each run')
+
+
+def _figure(width: float, height: float, rows: int = 0) -> tuple[Any, Any]:
     """Make a figure without pyplot, which would look for a screen and keep the figure."""
     matplotlib = require('matplotlib', install='pip install matplotlib', needed_for='the report')
     module = require(
@@ -145,6 +214,8 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     )
     with matplotlib.rc_context(_SETTINGS):
         figure = module.Figure(figsize=(width, height), layout='constrained')
+        if rows:
+            return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
         return figure, figure.add_subplot()
 
 

@@ -1,0 +1,210 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Times configurations against each other: all of them in one run, in turn, on the same frames.
+
+They take turns in short blocks of frames, each time in another order, so that whatever else the
+machine does meets all of them; within a block a configuration runs as it would alone, its caches
+warm. What is timed are the steps that the predictor itself times in every frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eipl_trt_ros.backends import StepTimes
+from eipl_trt_ros.evaluation.configurations import Lineup
+from eipl_trt_ros.evaluation.frames import Frame
+from eipl_trt_ros.evaluation.spread import Figure
+from eipl_trt_ros.predictor import Predictor
+from eipl_trt_ros.progress import Progress, untold
+
+WARM_UP = 20
+"""Frames of each configuration before the first that is timed."""
+BLOCK = 20
+"""Frames of one configuration before the next one's turn."""
+_MOTION = StepTimes.STEPS[:5]
+_DEVICE = ('copy_in', 'infer', 'copy_out')
+_DEVICE_IMAGE = ('image_copy_in', 'image_infer', 'image_copy_out')
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """
+    The steps of the timed frames of one configuration.
+
+    Attributes:
+        nanoseconds: int64 (N, 9), columns as in `StepTimes.STEPS`.
+
+    """
+
+    nanoseconds: NDArray[np.int64]
+
+    def milliseconds(self, *steps: str) -> NDArray[np.float64]:
+        """Return (N,), the sum of some steps in each frame, in milliseconds."""
+        places = [StepTimes.STEPS.index(step) for step in steps]
+        return self.nanoseconds[:, places].sum(axis=1) / 1e6
+
+    @property
+    def device(self) -> NDArray[np.float64]:
+        """Steps (2) to (4) of both graphs: the paper's table 4."""
+        return self.milliseconds(*_DEVICE, *_DEVICE_IMAGE)
+
+    @property
+    def frame(self) -> NDArray[np.float64]:
+        """Steps (1) to (5) of both graphs: the paper's table 5."""
+        return self.milliseconds(*StepTimes.STEPS)
+
+    @property
+    def device_command(self) -> NDArray[np.float64]:
+        """Steps (2) to (4) of the motion graph alone."""
+        return self.milliseconds(*_DEVICE)
+
+    @property
+    def command(self) -> NDArray[np.float64]:
+        """Steps (1) to (5) of the motion graph alone: from the inputs to the command."""
+        return self.milliseconds(*_MOTION)
+
+
+class Recording:
+    """
+    Runs frames of a predictor over the data, again and again, and keeps their steps.
+
+    Args:
+        predictor: what runs.
+        data: the frames; after the last comes the first again, with the state reset.
+        room: how many frames are kept.
+
+    """
+
+    def __init__(self, predictor: Predictor, data: Sequence[Frame], room: int) -> None:
+        self._predictor = predictor
+        self._data = data
+        self._steps = np.zeros((room, len(StepTimes.STEPS)), np.int64)
+        self._next = 0
+        self._kept = 0
+        predictor.reset()
+
+    def run(self, frames: int) -> None:
+        """Run frames and keep their steps."""
+        predictor, data, steps = self._predictor, self._data, self._steps
+        place, row, count = self._next, self._kept, len(data)
+        for _ in range(frames):
+            if place == count:
+                place = 0
+                predictor.reset()
+            frame = data[place]
+            place += 1
+            predictor.step(frame.picture, frame.joints)
+            predictor.predicted_image()
+            timing = predictor.timing  # asked for in each frame: a device's times are read then
+            steps[row] = (
+                timing.pre_process,
+                timing.copy_in,
+                timing.infer,
+                timing.copy_out,
+                timing.post_process,
+                timing.image_copy_in,
+                timing.image_infer,
+                timing.image_copy_out,
+                timing.image_post_process,
+            )
+            row += 1
+        self._next, self._kept = place, row
+
+    def restart(self) -> None:
+        """Forget what was kept; the data and the state go on."""
+        self._kept = 0
+
+    @property
+    def log(self) -> StepLog:
+        """What was kept."""
+        return StepLog(self._steps[: self._kept])
+
+
+def time_lineup(
+    lineup: Lineup, data: Sequence[Frame], frames: int, progress: Progress = untold
+) -> list[StepLog]:
+    """
+    Time the configurations of a bundle in turn.
+
+    Args:
+        lineup: the configurations.
+        data: frames, at least one; used in a circle.
+        frames: how many frames of each are timed.
+        progress: told the share of the frames that are done, between two blocks.
+
+    Returns:
+        The steps of each configuration, in the same order.
+
+    """
+    runs = [Recording(one.predictor, data, max(frames, WARM_UP)) for one in lineup.opened]
+    for run in runs:
+        run.run(WARM_UP)
+        run.restart()
+    for turn, begin in enumerate(range(0, frames, BLOCK)):
+        for place in range(len(runs)):
+            runs[(place + turn) % len(runs)].run(min(BLOCK, frames - begin))
+        progress(min(1.0, (begin + BLOCK) / frames))
+    return [run.log for run in runs]
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """
+    What the keeping of the times adds to a frame.
+
+    Attributes:
+        share: median over the rounds of (kept / bare - 1), with quartiles.
+        rounds: how often both were run, in turn.
+        frames: frames in each.
+
+    """
+
+    share: Figure
+    rounds: int
+    frames: int
+
+
+def overhead_of(
+    predictor: Predictor, data: Sequence[Frame], *, rounds: int = 30, frames: int = BLOCK
+) -> Overhead:
+    """
+    Compare the measured loop with a bare loop over the same predictor, in turn.
+
+    Args:
+        predictor: what runs.
+        data: frames, used in a circle.
+        rounds: how often each loop is run.
+        frames: frames in one run of a loop.
+
+    """
+    recording = Recording(predictor, data, max(frames, WARM_UP))
+    recording.run(WARM_UP)
+    shares = np.empty(rounds)
+    for turn in range(rounds):
+        took = {}
+        for name in ('bare', 'kept') if turn % 2 else ('kept', 'bare'):
+            recording.restart()
+            begin = time.perf_counter_ns()
+            if name == 'kept':
+                recording.run(frames)
+            else:
+                _bare(predictor, data, frames)
+            took[name] = time.perf_counter_ns() - begin
+        shares[turn] = took['kept'] / took['bare'] - 1.0
+    low, median, high = (float(value) for value in np.percentile(shares, [25, 50, 75]))
+    return Overhead(Figure(median, low, high), rounds, frames)
+
+
+def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
+    count = len(data)
+    for index in range(frames):
+        frame = data[index % count]
+        predictor.step(frame.picture, frame.joints)
+        predictor.predicted_image()
