@@ -74,9 +74,9 @@ class LiveFigures:
         dropped: images that did not become frames, by cause.
         equal: frames equal to the offline pass to the last bit, of ``expected`` ones.
         joint_mse: of the node's predictions, in normalised units.
-        command_ms: from the image's stamp to the arrival of the command.
+        command_ms: from the image's stamp to the arrival of the predicted joints.
         camera_ms: what the camera took of it, as recorded.
-        node_ms: what the node took of it: from the arrival of the image to the command.
+        node_ms: what the node took of it: from the arrival of the image to the joints.
         motion_ms: steps (1) to (5) of the motion graph, in the node.
         frame_ms: the same with the image graph.
 

@@ -165,7 +165,7 @@ def test_the_page_of_a_live_run_tells_how_the_node_fared(tmp_path: Path, live: E
     page = Page(source_of(tmp_path, live))
     assert '40 of 40 frames of the node equal the offline pass' in page.text
     assert '25.0 ms' in page.text
-    assert 'image stamp to command' in page.text
+    assert 'image stamp to predicted joints' in page.text
 
 
 def test_every_text_of_a_chart_has_a_colour_of_the_page(tmp_path: Path, live: Evaluation) -> None:

@@ -45,7 +45,7 @@ def overview(rows: Sequence[Row]) -> Sheet:
         lines += [
             ('in the node: to the joints (ms)', lambda r: _live(r, 'motion_ms')),
             ('in the node: with the image (ms)', lambda r: _live(r, 'frame_ms')),
-            ('image stamp to command, p50 (ms)', lambda r: _live(r, 'command_ms')),
+            ('image stamp to joints, p50 (ms)', lambda r: _live(r, 'command_ms')),
             ('... p99 (ms)', lambda r: _live(r, 'command_ms', 'p99')),
             ('... of it the camera (ms)', lambda r: _live(r, 'camera_ms')),
             ('... of it the node (ms)', lambda r: _live(r, 'node_ms')),

@@ -193,7 +193,7 @@ def _time_charts(rows: Sequence[Row]) -> list[Any]:
             values = row.live_run.command_ms
             found.append(
                 charts.latency_histogram(
-                    f'{row.identity.label}: image stamp to command',
+                    f'{row.identity.label}: image stamp to joints',
                     values[~np.isnan(values)],
                     row.live.command_ms.p50,
                     row.live.command_ms.p99,
@@ -220,7 +220,7 @@ def _latencies(row: Row) -> list[tuple[str, Latency, bool]]:
     if row.live is not None:
         lines.append(('in the node: 1 to 5, to the joints', row.live.motion_ms, True))
         lines.append(('in the node: 1 to 5, with the image', row.live.frame_ms, True))
-        lines.append(('image stamp to command', row.live.command_ms, True))
+        lines.append(('image stamp to predicted joints', row.live.command_ms, True))
         lines.append(('of it the camera, as recorded', row.live.camera_ms, False))
         lines.append(('of it the node', row.live.node_ms, False))
     return lines
