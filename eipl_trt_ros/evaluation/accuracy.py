@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.command import OpenCloseSwitch
+from eipl_trt_ros.command.gripper import OpenCloseSwitch
 from eipl_trt_ros.evaluation import metrics
 from eipl_trt_ros.evaluation.offline import Pass
 
