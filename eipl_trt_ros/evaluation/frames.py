@@ -76,7 +76,6 @@ class _Health:
     joints_back: int = 0
     newest_joints_ns: int | None = None
     last_ns: int | None = None
-    resets: int = 0
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def see_joints(self, stamp_ns: int) -> None:
@@ -84,9 +83,8 @@ class _Health:
             self.joints_back += 1
         self.newest_joints_ns = stamp_ns
 
-    def see_frame(self, stamp_ns: int, reset: bool) -> None:
-        self.resets += reset
-        if self.last_ns is not None and not reset:
+    def see_frame(self, stamp_ns: int) -> None:
+        if self.last_ns is not None:
             seconds = (stamp_ns - self.last_ns) / 1e9
             if seconds >= _GAP:
                 self.gaps.append((seconds, self.last_ns))
@@ -186,7 +184,7 @@ class FrameReader(Closing):
             self._health.unreadable = self._health.unreadable or str(error)
             self._health.unreadable_count += 1
             return None
-        self._health.see_frame(event.stamp_ns, offer.reset)
+        self._health.see_frame(event.stamp_ns)
         return Frame(event.stamp_ns, event.log_ns, offer.reset, picture, offer.joints)
 
     def _nothing(self) -> str:
@@ -216,10 +214,11 @@ class FrameReader(Closing):
             lines.append(
                 f'{len(health.gaps)} gap(s) of {_GAP:g} s or more without a frame, the longest '
                 f'{longest:.1f} s after stamp {after / 1e9:.3f} s: predictions across a gap are '
-                'not compared'
+                'not compared, and the state is reset where the node would'
             )
-        if health.resets:
-            lines.append(f'time goes back {health.resets} time(s): the state was reset there')
+        jumps = self._synchronizer.jumps
+        if jumps:
+            lines.append(f'time goes back {jumps} time(s): the state was reset there')
         if dropped.get(DropCause.LATE.value):
             lines.append(
                 f'{dropped[DropCause.LATE.value]} image(s) bear an older stamp than the image '
