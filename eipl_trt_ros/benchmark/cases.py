@@ -17,7 +17,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.benchmark.plain import PlainCase
+from eipl_trt_ros.benchmark.eager import EagerCase
+from eipl_trt_ros.benchmark.paper import PaperCase
+from eipl_trt_ros.benchmark.plain import OpenVinoCase, PlainCase
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.predictor import open_predictor
 
@@ -74,8 +76,8 @@ class PredictorCase:
         self._predictor.close()
 
 
-def _torch(name: str, bundle: Bundle, threads: int) -> Case:
-    return PredictorCase(name, bundle, backend='torch', threads=threads, image=True)
+def _compiled(name: str, bundle: Bundle, threads: int) -> Case:
+    return EagerCase(name, bundle, threads, compiled=True)
 
 
 def _motion(name: str, bundle: Bundle, threads: int) -> Case:
@@ -86,17 +88,19 @@ def _motion_and_image(name: str, bundle: Bundle, threads: int) -> Case:
     return PredictorCase(name, bundle, backend='onnxruntime', threads=threads, image=True)
 
 
-def _plain(name: str, bundle: Bundle, threads: int) -> Case:
-    return PlainCase(name, bundle, threads)
-
-
 Maker = Callable[[str, Bundle, int], Case]
 """Takes the case's name, a bundle and the number of CPU threads."""
 
+COMPILED = 'torch.compile'
+MOTION, MOTION_AND_IMAGE = 'ours, motion only', 'ours, motion and image'
+OURS = (MOTION, MOTION_AND_IMAGE)
 CASES: Mapping[str, Maker] = {
-    'PyTorch eager, whole': _torch,
-    'EIPL export, whole': _plain,
-    'ours, motion and image': _motion_and_image,
-    'ours, motion only': _motion,
+    'PyTorch eager': EagerCase,
+    COMPILED: _compiled,
+    "paper's structure": PaperCase,
+    'EIPL export': PlainCase,
+    'EIPL export, OpenVINO': OpenVinoCase,
+    MOTION_AND_IMAGE: _motion_and_image,
+    MOTION: _motion,
 }
 """What is timed, by name, in the order of the table; the first is what ratios compare with."""

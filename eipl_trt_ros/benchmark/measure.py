@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eipl_trt_ros.benchmark.cases import CASES, Case
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import MissingPackageError
+from eipl_trt_ros.errors import BackendError, MissingPackageError
 from eipl_trt_ros.progress import Progress, untold
 
 _WARM_UP = 20
@@ -129,19 +129,25 @@ def _describe(taken: NDArray[np.float64], overhead: NDArray[np.float64], first: 
 
 
 def time_bundle(
-    bundle: Bundle, *, frames: int, threads: int, progress: Progress = untold
+    bundle: Bundle,
+    *,
+    frames: int,
+    threads: int,
+    without: Collection[str] = (),
+    progress: Progress = untold,
 ) -> tuple[Mapping[str, Timing], tuple[str, ...]]:
     """
     Time every case that can run here.
 
     Args:
         bundle: the model.
+        without: names of cases to leave out.
         frames: how many frames of each case are timed.
         threads: CPU threads for one inference.
         progress: told the share of the frames that are done, between two frames.
 
     Returns:
-        The timings by case, and for each case whose package is not installed a line that says so.
+        The timings by case, and for each case that cannot run here a line that says why.
 
     """
     model = bundle.model
@@ -154,9 +160,11 @@ def time_bundle(
     cases: list[Case] = []
     with ExitStack() as stack:
         for name, make in CASES.items():
+            if name in without:
+                continue
             try:
                 cases.append(stack.enter_context(closing(make(name, bundle, threads))))
-            except MissingPackageError as error:
+            except (MissingPackageError, BackendError) as error:
                 missing.append(f'{name}: {error}')
         timings = measure(
             cases, pictures, joints, frames=frames, warm_up=_WARM_UP, progress=progress

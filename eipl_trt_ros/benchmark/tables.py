@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
 from eipl_trt_ros.benchmark.measure import Timing
+from eipl_trt_ros.benchmark.ros_latency import Latency
+from eipl_trt_ros.benchmark.scaling import Cost
 
 
 def table_of(name: str, timings: Mapping[str, Timing]) -> Table:
@@ -36,5 +38,56 @@ def table_of(name: str, timings: Mapping[str, Timing]) -> Table:
             f'{timing.p99:.2f}',
             f'{timing.ratio:.2f}x',
             '' if timing.overhead is None else f'{100 * timing.overhead:.1f} %',
+        )
+    return table
+
+
+def cost_table(name: str, what: str, costs: Sequence[Cost]) -> Table:
+    """
+    Put one row per count.
+
+    Args:
+        name: of the bundle.
+        what: is counted.
+        costs: at least one.
+
+    """
+    table = Table(title=f'{name}: milliseconds a frame of one model')
+    for heading in (what, 'motion', 'image', 'memory (MB)'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    for cost in costs:
+        table.add_row(
+            str(cost.count),
+            f'{cost.motion:.2f}',
+            '' if cost.image is None else f'{cost.image:.2f}',
+            f'{cost.megabytes:.0f}',
+        )
+    return table
+
+
+def latency_table(name: str, latencies: Sequence[Latency]) -> Table:
+    """
+    Put one row per way of sending images.
+
+    Args:
+        name: of the bundle.
+        latencies: at least one.
+
+    """
+    table = Table(title=f'{name}: milliseconds from the stamp of an image to the command')
+    table.add_column('image', no_wrap=True)
+    headings = ('Hz', 'p50', 'p99', 'topic', 'wait', 'decode', 'model', 'rest', 'dropped', 'CPU')
+    for heading in headings:
+        table.add_column(heading, justify='right', no_wrap=True)
+    for latency in latencies:
+        parts = (latency.topic, latency.wait, latency.decode, latency.model, latency.rest)
+        table.add_row(
+            latency.stream.label,
+            f'{latency.stream.rate_hz:g}',
+            f'{latency.p50:.2f}',
+            f'{latency.p99:.2f}',
+            *(f'{part:.2f}' for part in parts),
+            f'{latency.dropped} of {latency.sent}',
+            f'{100 * latency.cpu:.0f} %',
         )
     return table

@@ -10,16 +10,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
-from eipl_trt_ros.errors import require
+from eipl_trt_ros.errors import MissingPackageError, require
 
 _EXAMPLES = """examples:
   eipl_trt bench --bundle samples/sarnn --bundle samples/cnnrnn
-  eipl_trt bench --bundle samples/sarnn --threads 2 --frames 1000 --json bench.json
+  eipl_trt bench --bundle samples/sarnn --threads 1 2 --frames 1000 --json bench.json
+  eipl_trt bench --bundle samples/sarnn --against bench.json
+  eipl_trt bench --bundle samples/sarnn --ros
 
 A frame is the whole way from the camera picture and the joints to the predicted joints (and
-image) in host memory. The ways run in turn, frame by frame, in one process."""
+image) in host memory. The ways run in turn, frame by frame, in one process. OpenVINO is timed
+where it is installed (pip install openvino)."""
+
+_SLOWER = 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,9 +49,34 @@ def add_parser(subparsers: Any) -> None:
         '--frames', type=_count, default=300, help='frames timed of each way (default: 300)'
     )
     parser.add_argument(
-        '--threads', type=_count, default=1, help='processor threads for one frame (default: 1)'
+        '--threads',
+        type=_count,
+        nargs='+',
+        default=[1],
+        metavar='N',
+        help='processor threads for one frame, one run for each number (default: 1)',
+    )
+    parser.add_argument(
+        '--compile', action='store_true', help='time torch.compile too; it compiles for a minute'
+    )
+    parser.add_argument(
+        '--scaling',
+        action='store_true',
+        help='time several models in one process and images of other sizes too',
+    )
+    parser.add_argument(
+        '--ros',
+        action='store_true',
+        help='instead, time the node: from the stamp of an image to the command, over real topics',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to a file')
+    parser.add_argument(
+        '--against',
+        type=Path,
+        metavar='FILE',
+        help='an earlier run written with --json: say what got slower beyond the noise '
+        f'(exit code {_SLOWER} if something did)',
+    )
     parser.set_defaults(run=run)
 
 
@@ -61,26 +91,111 @@ def _count(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Time each bundle and show a table of it."""
     rich_console = require('rich.console', install='pip install rich', needed_for='eipl_trt bench')
-    from eipl_trt_ros.benchmark.measure import time_bundle  # noqa: PLC0415
-    from eipl_trt_ros.benchmark.tables import table_of  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.against import read_report  # noqa: PLC0415
     from eipl_trt_ros.evaluation.machine import describe_machine  # noqa: PLC0415
 
     console = rich_console.Console()
+    old = read_report(args.against) if args.against is not None else None
     bundles = [load_bundle(path) for path in args.bundles]
-    found: dict[str, dict[str, Any]] = {}
-    for bundle in bundles:
-        with progress_bar(f'{bundle.name}: timing') as progress:
-            timings, missing = time_bundle(
-                bundle, frames=args.frames, threads=args.threads, progress=progress
-            )
-        for note in missing:
-            console.print(f'left out: {note}', style='yellow', markup=False)
-        console.print(table_of(bundle.name, timings))
-        found[bundle.name] = {name: asdict(timing) for name, timing in timings.items()}
     machine = describe_machine()
-    console.print(f'{machine["Processor"]}, {args.threads} thread(s)', markup=False)
+    console.print(f'{machine["Processor"]}, {machine["Cores"]} core(s)', markup=False)
+    if args.ros:
+        report: dict[str, Any] = {'machine': machine, 'ros': _time_node(console, bundles, args)}
+    else:
+        report = {'machine': machine, 'runs': _time_models(console, bundles, args)}
+        if args.scaling:
+            report['scaling'] = _time_scaling(console, bundles, args)
     if args.json is not None:
-        data = {'machine': machine, 'threads': args.threads, 'models': found}
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(data, indent=2) + '\n', encoding='utf-8')
-    return 0
+        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 0 if old is None else _compare(console, old, report)
+
+
+def _time_models(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from eipl_trt_ros.benchmark.cases import COMPILED  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.measure import time_bundle  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.report import roofline_lines, run_record  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.roofline import measure_ceilings  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import table_of  # noqa: PLC0415
+
+    without = () if args.compile else (COMPILED,)
+    runs = []
+    for threads in args.threads:
+        try:
+            ceilings = measure_ceilings(threads)
+        except MissingPackageError as error:
+            ceilings = None
+            console.print(f'left out: {error}', style='yellow', markup=False)
+        for bundle in bundles:
+            title = f'{bundle.name}, {threads} thread(s)'
+            with progress_bar(f'{title}: timing') as progress:
+                timings, missing = time_bundle(
+                    bundle,
+                    frames=args.frames,
+                    threads=threads,
+                    without=without,
+                    progress=progress,
+                )
+            for note in missing:
+                console.print(f'left out: {note}', style='yellow', markup=False)
+            console.print(table_of(title, timings))
+            record = run_record(bundle, threads, timings)
+            if ceilings is not None:
+                for line in roofline_lines(bundle, ceilings, timings):
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+                record['ceilings'] = asdict(ceilings)
+            runs.append(record)
+    return runs
+
+
+def _time_scaling(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from eipl_trt_ros.benchmark.scaling import cost_by_models, cost_by_size  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import cost_table  # noqa: PLC0415
+
+    found = []
+    threads = args.threads[0]
+    for bundle in bundles:
+        for what, cost in (('models', cost_by_models), ('pixels', cost_by_size)):
+            costs = cost(bundle, threads=threads, frames=args.frames)
+            if costs:
+                console.print(cost_table(bundle.name, what, costs))
+                found.append(
+                    {'model': bundle.name, 'by': what, 'costs': [asdict(one) for one in costs]}
+                )
+    return found
+
+
+def _time_node(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from eipl_trt_ros.benchmark.ros_latency import MATRIX, time_node  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import latency_table  # noqa: PLC0415
+
+    found = []
+    for bundle in bundles:
+        with progress_bar(f'{bundle.name}: timing the node') as progress:
+            latencies = time_node(bundle, MATRIX, threads=args.threads[0], progress=progress)
+        console.print(latency_table(bundle.name, latencies))
+        found.append({'model': bundle.name, 'latencies': [asdict(one) for one in latencies]})
+    return found
+
+
+def _compare(console: Any, old: dict[str, Any], new: dict[str, Any]) -> int:
+    from eipl_trt_ros.benchmark.against import compare  # noqa: PLC0415
+
+    if old['machine'].get('Processor') != new['machine'].get('Processor'):
+        console.print('the earlier run was on another processor', style='yellow', markup=False)
+    slower = [change for change in compare(old, new) if change.slower]
+    for change in slower:
+        console.print(
+            f'slower: {change.model}, {change.threads} thread(s), {change.case}: '
+            f'{100 * (change.ratio - 1):.0f} %, noise {100 * change.noise:.0f} %',
+            markup=False,
+        )
+    if not slower:
+        console.print(f'nothing is slower than then beyond the noise', markup=False)
+    return _SLOWER if slower else 0

@@ -1,0 +1,163 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How far a frame is from what a machine allows: its arithmetic and memory against two ceilings.
+
+The floor of a graph is the longer of two times: its arithmetic at the speed of a large matrix
+product, and the bytes that cannot be avoided (weights, inputs, outputs, each once) at the speed of
+a large copy. Of the arithmetic, products and sums of convolutions and linear layers count; the
+rest is a few percent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import require
+
+_PRODUCT_SIDE = 1024
+_COPIED_BYTES = 256 << 20
+_TRIES = 7
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    What a graph has to do.
+
+    Attributes:
+        flop: multiplications and additions of its convolutions and linear layers.
+        bytes: of weights, inputs and outputs.
+
+    """
+
+    flop: float
+    bytes: float
+
+    def __add__(self, other: Work) -> Work:
+        """Return the work of both."""
+        return Work(self.flop + other.flop, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """
+    What a machine can do.
+
+    Attributes:
+        flop_per_s: multiplications and additions.
+        bytes_per_s: read and written.
+
+    """
+
+    flop_per_s: float
+    bytes_per_s: float
+
+    def floor(self, work: Work) -> float:
+        """Return the time below which some work cannot be done, in seconds."""
+        return max(work.flop / self.flop_per_s, work.bytes / self.bytes_per_s)
+
+
+# Jetson Orin Nano 4GB (the paper's table 3): 512 CUDA cores at 625 MHz, two operations a clock in
+# fp32; 20 TOPS in sparse int8, which is a quarter of it in dense fp16 and half in dense int8;
+# 34 GB/s.
+ORIN_NANO: Mapping[str, Ceilings] = {
+    'fp32': Ceilings(512 * 2 * 625e6, 34e9),
+    'fp16': Ceilings(20e12 / 4, 34e9),
+    'int8': Ceilings(20e12 / 2, 34e9),
+}
+# The paper's table 4: milliseconds of a whole model in TensorRT on that board, copies included.
+PAPER_MS: Mapping[str, Mapping[str, float]] = {
+    'sarnn': {'fp32': 4.42, 'fp16': 2.47, 'int8': 2.88},
+    'cnnrnn': {'fp32': 1.87, 'fp16': 1.32, 'int8': 1.27},
+    'cnnrnnln': {'fp32': 3.55, 'fp16': 2.77, 'int8': 2.88},
+}
+
+
+def work_of(bundle: Bundle, graph: str) -> Work:
+    """
+    Count what one of a bundle's graphs has to do.
+
+    Args:
+        bundle: the model.
+        graph: one of ``eipl_trt_ros.spec.GRAPHS``; the general form counts, not the processor's.
+
+    Raises:
+        BundleError: the graphs were never exported.
+
+    """
+    model = onnx.load(bundle.graph_path(graph), load_external_data=False)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    shapes = {entry.name: tuple(entry.dims) for entry in inferred.initializer}
+    for value in (*inferred.input, *inferred.output, *inferred.value_info):
+        shapes[value.name] = tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
+    flop = sum(_flop(node, shapes) for node in inferred.node)
+    weights = sum(4 * _size(tuple(entry.dims)) for entry in inferred.initializer)
+    ends = (*bundle.model.graph_inputs(graph), *bundle.model.graph_outputs(graph))
+    moved = sum(_size(spec.shape) * (1 if spec.dtype == 'uint8' else 4) for spec in ends)
+    return Work(flop, weights + moved)
+
+
+def _flop(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    if node.op_type not in ('Conv', 'ConvTranspose', 'Gemm'):
+        return 0
+    taken, weight = shapes[node.input[0]], shapes[node.input[1]]
+    given = shapes[node.output[0]]
+    if node.op_type == 'Gemm':
+        return 2 * _size(taken) * given[1]
+    # per result (of a transposed one: per input) as many products as a filter has weights
+    results = taken if node.op_type == 'ConvTranspose' else given
+    return 2 * _size(weight) * _size(results[2:])
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size
+
+
+def measure_ceilings(threads: int) -> Ceilings:
+    """
+    Measure what this machine's processor can do, with PyTorch.
+
+    Args:
+        threads: of the processor.
+
+    Raises:
+        MissingPackageError: PyTorch is not installed.
+
+    """
+    torch: Any = require('torch', install='pip install torch', needed_for='the ceilings')
+    torch.set_num_threads(threads)
+    factor = torch.rand(_PRODUCT_SIDE, _PRODUCT_SIDE)
+    result = torch.empty_like(factor)
+    source = torch.zeros(_COPIED_BYTES, dtype=torch.uint8)
+    target = torch.empty_like(source)
+    product = _fastest(lambda: torch.matmul(factor, factor, out=result))
+    copy = _fastest(lambda: target.copy_(source))
+    return Ceilings(2 * _PRODUCT_SIDE**3 / product, 2 * _COPIED_BYTES / copy)
+
+
+def _fastest(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(_TRIES):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def describe_share(title: str, work: Work, ceilings: Ceilings, milliseconds: float) -> str:
+    """Write one line: what there is to do, the floor, and the share of it that was reached."""
+    floor = 1e3 * ceilings.floor(work)
+    return (
+        f'{title}: {work.flop / 1e6:.1f} MFLOP, {work.bytes / 1e6:.2f} MB, '
+        f'floor {floor:.3f} ms, took {milliseconds:.2f} ms: {100 * floor / milliseconds:.0f} %'
+    )
