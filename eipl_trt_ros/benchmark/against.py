@@ -70,7 +70,8 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[Change]:
     Compare two reports.
 
     Args:
-        old, new: as ``eipl_trt bench --json`` writes them.
+        old: as ``eipl_trt bench --json`` wrote it then.
+        new: the same now.
 
     Returns:
         The cases that both have, in the order of the new one.

@@ -57,3 +57,7 @@ class EagerCase(WholeModelCase):
                 torch.from_numpy(image), torch.from_numpy(joints), self._state
             )
         return predicted.numpy(), joint.numpy()
+
+    def close(self) -> None:
+        """Let the model go; see `Case`."""
+        self._network = None

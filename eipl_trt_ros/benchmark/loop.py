@@ -70,5 +70,6 @@ class WholeModelCase(ABC):
         """Share of what is done in numpy in the last frame; see `Case`."""
         return self._share
 
+    @abstractmethod
     def close(self) -> None:
         """Let the model go; see `Case`."""

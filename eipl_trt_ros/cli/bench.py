@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def _time_node(
     return found
 
 
-def _compare(console: Any, old: dict[str, Any], new: dict[str, Any]) -> int:
+def _compare(console: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
     from eipl_trt_ros.benchmark.against import compare  # noqa: PLC0415
 
     if old['machine'].get('Processor') != new['machine'].get('Processor'):
@@ -197,5 +198,5 @@ def _compare(console: Any, old: dict[str, Any], new: dict[str, Any]) -> int:
             markup=False,
         )
     if not slower:
-        console.print(f'nothing is slower than then beyond the noise', markup=False)
+        console.print('nothing is slower than then beyond the noise', markup=False)
     return _SLOWER if slower else 0

@@ -12,7 +12,7 @@ from builders import SPECS, write_random_bundle
 from rich.console import Console
 
 from eipl_trt_ros.benchmark import measure as measuring
-from eipl_trt_ros.benchmark.cases import CASES
+from eipl_trt_ros.benchmark.cases import CASES, COMPILED
 from eipl_trt_ros.benchmark.measure import make_inputs, measure, time_bundle
 from eipl_trt_ros.benchmark.tables import table_of
 from eipl_trt_ros.bundle import Bundle
@@ -70,15 +70,16 @@ def test_inputs_are_pictures_and_joints_within_their_bounds() -> None:
 
 
 def test_every_case_runs_on_a_real_bundle(bundle: Bundle) -> None:
-    timings, missing = time_bundle(bundle, frames=15, threads=1)
-    assert missing == ()
-    assert list(timings) == list(CASES)
+    timings, missing = time_bundle(bundle, frames=15, threads=1, without=[COMPILED])
+    left_out = {note.split(':', maxsplit=1)[0] for note in missing}
+    assert left_out <= {'EIPL export, OpenVINO'}  # an extra of the benchmark, not of the tests
+    assert list(timings) == [name for name in CASES if name not in (COMPILED, *left_out)]
     motion, whole = timings['ours, motion only'], timings['ours, motion and image']
     assert 0 < motion.median < whole.median
     assert motion.overhead is not None
     screen = StringIO()
     Console(file=screen, width=80).print(table_of(bundle.name, timings))
-    for name in CASES:
+    for name in timings:
         assert name in screen.getvalue()
 
 

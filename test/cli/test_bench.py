@@ -19,12 +19,43 @@ def test_bench_shows_a_table_and_writes_json(
     arguments = ['bench', '--bundle', str(bundle.path), '--frames', '5', '--json', str(out)]
     assert main(arguments) == 0
     shown = capsys.readouterr().out
-    timings = json.loads(out.read_text())['models'][bundle.name]
+    (run,) = json.loads(out.read_text())['runs']
+    assert (run['model'], run['type'], run['threads']) == (bundle.name, 'cnnrnn', 1)
+    assert "the paper's TensorRT fp16 on Orin Nano" in shown
+    timings = run['timings']
     assert 'ours, motion only' in timings
     for name, timing in timings.items():
         assert name in shown
         assert f'{timing["median"]:.2f}' in shown
         assert timing['frames'] == 5
+
+
+def test_a_run_against_one_that_was_much_faster_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_random_bundle(tmp_path / 'bundle', SPECS['cnnrnn'])
+    old = tmp_path / 'old.json'
+    arguments = ['bench', '--bundle', str(bundle.path), '--frames', '5']
+    assert main([*arguments, '--threads', '1', '2', '--json', str(old)]) == 0
+    report = json.loads(old.read_text())
+    assert [run['threads'] for run in report['runs']] == [1, 2]
+    for run in report['runs']:
+        timing = run['timings']['ours, motion only']
+        for name in ('median', 'q1', 'q3'):
+            timing[name] /= 100
+    old.write_text(json.dumps(report))
+    capsys.readouterr()
+    assert main([*arguments, '--against', str(old)]) == 1
+    shown = capsys.readouterr().out
+    assert 'slower: random cnnrnn, 1 thread(s), ours, motion only' in shown
+
+
+def test_bench_refuses_an_earlier_run_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ['bench', '--bundle', str(tmp_path), '--against', str(tmp_path / 'none.json')]
+    assert main(arguments) == 2
+    assert 'none.json is not what eipl_trt bench --json writes' in capsys.readouterr().err
 
 
 def test_bench_refuses_fewer_than_one_frame(capsys: pytest.CaptureFixture[str]) -> None:

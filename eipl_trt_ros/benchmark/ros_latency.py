@@ -1,0 +1,216 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+From the stamp of an image to the command, through real topics: where the time goes.
+
+For every way of sending images a camera process and the predictor node run, as on a robot. The
+model steps at the camera's rate, and the whole picture is resized to the model's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import eipl_trt_ros
+from eipl_trt_ros.bundle import Bundle, write_bundle
+from eipl_trt_ros.errors import BackendError
+from eipl_trt_ros.progress import Progress, untold
+from eipl_trt_ros.robot import CameraSpec
+
+_SECONDS = 6.0
+_MORE_PATIENCE = 60.0
+_FIRST = 5  # frames that are left out: the node's memory is not warm yet
+_PROFILE = 'config/fast_dds_large_images.xml'
+
+
+@dataclass(frozen=True)
+class Stream:
+    """
+    How images are sent.
+
+    Attributes:
+        width, height: pixels.
+        rate_hz: images a second.
+        compressed: whether as JPEG, else raw.
+
+    """
+
+    width: int
+    height: int
+    rate_hz: float
+    compressed: bool
+
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f'{self.width}x{self.height} {"compressed" if self.compressed else "raw"}'
+
+
+SIZES = ((128, 128), (640, 480), (1280, 720), (1920, 1080))
+RATES = (10.0, 30.0, 60.0, 100.0)
+MATRIX = tuple(
+    Stream(*size, rate, compressed)
+    for size in SIZES
+    for compressed in (False, True)
+    for rate in RATES
+)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """
+    What became of a stream; times in milliseconds.
+
+    Attributes:
+        stream: how images were sent.
+        sent, dropped: images, and those of them that did not become a frame.
+        p50, p99: from the image's stamp, taken before it is published, to the published command.
+        topic: of this until the image reached the node: publishing and transport; median.
+        wait: from there until the inference thread took it up; median.
+        decode: from the message to a picture; median.
+        model: steps 1 to 5 of the motion graph; median.
+        rest: publishing the command, and what else Python does; median.
+        cpu: the node's processor time over the time, 1 being a whole core.
+
+    """
+
+    stream: Stream
+    sent: int
+    dropped: int
+    p50: float
+    p99: float
+    topic: float
+    wait: float
+    decode: float
+    model: float
+    rest: float
+    cpu: float
+
+
+def time_node(
+    bundle: Bundle,
+    streams: Sequence[Stream],
+    *,
+    threads: int = 1,
+    seconds: float = _SECONDS,
+    progress: Progress = untold,
+) -> list[Latency]:
+    """
+    Run each stream.
+
+    Args:
+        bundle: the model.
+        streams: how images are sent.
+        threads: processor threads for one inference.
+        seconds: how long each stream lasts.
+        progress: told the share of the streams that are done.
+
+    Raises:
+        BackendError: the camera or the node failed; the text ends with its last words.
+
+    """
+    found = []
+    for index, stream in enumerate(streams):
+        progress(index / len(streams))
+        with tempfile.TemporaryDirectory(prefix='eipl_trt_') as folder:
+            stepped = _stepped_at(bundle, stream.rate_hz, Path(folder) / 'bundle')
+            result = _run(stepped, stream, threads, seconds)
+        found.append(summarise(stream, result))
+    return found
+
+
+def _stepped_at(bundle: Bundle, rate_hz: float, path: Path) -> Bundle:
+    shutil.copytree(bundle.path, path, ignore=shutil.ignore_patterns('engines'))
+    camera = CameraSpec(bundle.camera.encoding, 1, None, 'none')
+    draft = dataclasses.replace(bundle, path=path, rate_hz=rate_hz, camera=camera)
+    return write_bundle(draft, list(bundle.files))
+
+
+def _run(bundle: Bundle, stream: Stream, threads: int, seconds: float) -> Mapping[str, Any]:
+    settings = {
+        'bundle': str(bundle.path),
+        'width': stream.width,
+        'height': stream.height,
+        'rate_hz': stream.rate_hz,
+        'compressed': stream.compressed,
+        'seconds': seconds,
+        'threads': threads,
+    }
+    root = Path(eipl_trt_ros.__file__).parents[1]
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get('PYTHONPATH')])])
+    environment = {
+        **os.environ,
+        'PYTHONPATH': path,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+    }
+    profile = root / _PROFILE
+    if profile.is_file():  # beside the package in a checkout; else what the user has set counts
+        environment.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.latency_camera', json.dumps(settings)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + _MORE_PATIENCE,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+    except subprocess.CalledProcessError as error:
+        reason = ([line for line in error.stderr.splitlines() if line.strip()] or ['silent'])[-1]
+    except subprocess.TimeoutExpired:
+        reason = 'it did not come to an end'
+    msg = f'the camera for {stream.label} at {stream.rate_hz:g} Hz failed: {reason}'
+    raise BackendError(msg)
+
+
+def summarise(stream: Stream, result: Mapping[str, Any]) -> Latency:
+    """
+    Describe what the node told of its frames.
+
+    Args:
+        stream: how images were sent.
+        result: what the camera process wrote.
+
+    Raises:
+        BackendError: hardly an image became a frame.
+
+    """
+    from eipl_trt_ros.nodes.frame_timing import FrameTiming  # noqa: PLC0415
+
+    frames = [FrameTiming(*values) for values in result['frames']]
+    if len(frames) <= _FIRST:
+        msg = f'{stream.label} at {stream.rate_hz:g} Hz: {len(frames)} of {result["sent"]} arrived'
+        raise BackendError(msg)
+    parts = np.array(
+        [
+            (
+                one.stamp_to_command,
+                one.stamp_to_command - one.receive_to_command,
+                one.started - one.received,
+                one.decode,
+                one.motion_total,
+                one.commanded - one.started - one.decode - one.motion_total,
+            )
+            for one in frames[_FIRST:]
+        ]
+    )
+    p50, topic, wait, decode, model, rest = (float(x) for x in np.median(parts, axis=0) / 1e6)
+    p99 = float(np.percentile(parts[:, 0], 99) / 1e6)
+    sent = int(result['sent'])
+    dropped = sent - len(frames)
+    cpu = float(result['cpu'])
+    return Latency(stream, sent, dropped, p50, p99, topic, wait, decode, model, rest, cpu)

@@ -1,0 +1,71 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from builders import SPECS, write_random_bundle
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from eipl_trt_ros.benchmark.roofline import (
+    ORIN_NANO,
+    PAPER_MS,
+    Ceilings,
+    Work,
+    describe_share,
+    measure_ceilings,
+    work_of,
+)
+from eipl_trt_ros.models import build_model
+
+amounts = st.floats(1.0, 1e12)
+
+
+@pytest.mark.parametrize('model', SPECS)
+def test_the_arithmetic_is_what_pytorch_counts(model: str, tmp_path: Path) -> None:
+    spec = SPECS[model]
+    bundle = write_random_bundle(tmp_path, spec)
+    whole = work_of(bundle, 'motion') + work_of(bundle, 'image')
+    network = build_model(spec)
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, 128, 128), torch.zeros(1, spec.joint_dim))
+    # A transposed convolution of stride 1 is a padded convolution here, some at the border.
+    assert counter.get_total_flops() <= whole.flop <= 1.06 * counter.get_total_flops()
+
+
+def test_each_weight_counts_once_and_the_ends_too(tmp_path: Path) -> None:
+    spec = SPECS['cnnrnn']
+    bundle = write_random_bundle(tmp_path, spec)
+    whole = work_of(bundle, 'motion') + work_of(bundle, 'image')
+    weights = 4 * sum(parameter.numel() for parameter in build_model(spec).parameters())
+    pictures = 2 * 3 * 128 * 128
+    assert weights + pictures < whole.bytes < 1.02 * (weights + pictures)
+
+
+@given(amounts, amounts, amounts, amounts)
+def test_the_floor_is_the_longer_of_two_times(
+    flop: float, moved: float, flop_per_s: float, bytes_per_s: float
+) -> None:
+    floor = Ceilings(flop_per_s, bytes_per_s).floor(Work(flop, moved))
+    assert floor >= flop / flop_per_s
+    assert floor >= moved / bytes_per_s
+    assert floor in (flop / flop_per_s, moved / bytes_per_s)
+
+
+def test_the_papers_fp16_time_of_sarnn_is_twenty_times_its_floor(tmp_path: Path) -> None:
+    bundle = write_random_bundle(tmp_path, SPECS['sarnn'])
+    whole = work_of(bundle, 'motion') + work_of(bundle, 'image')
+    floor = 1e3 * ORIN_NANO['fp16'].floor(whole)
+    assert floor == pytest.approx(0.12, abs=0.015)
+    line = describe_share('paper', whole, ORIN_NANO['fp16'], PAPER_MS['sarnn']['fp16'])
+    assert 'took 2.47 ms: 5 %' in line
+
+
+def test_ceilings_are_measured() -> None:
+    found = measure_ceilings(1)
+    assert found.flop_per_s > 1e9
+    assert found.bytes_per_s > 1e8
