@@ -10,6 +10,7 @@ from typing import Any
 
 from eipl_trt_ros.backends.loader import PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.steps import steps
 from eipl_trt_ros.engines.int8_options import (
     DEFAULT_BUDGET,
     DEFAULT_IMAGE_BUDGET,
@@ -118,7 +119,6 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build the engines of each bundle."""
     require('onnx', install='pip install onnx', needed_for='eipl_trt build')
-    console = require('rich.console', install='pip install rich', needed_for='eipl_trt build')
     from eipl_trt_ros.engines.build import BuildOptions, build_engines  # noqa: PLC0415
 
     int8 = Int8Options(
@@ -131,11 +131,7 @@ def run(args: argparse.Namespace) -> int:
     )
     options = BuildOptions(args.tf32, args.workspace, args.force, int8)
     for path in args.bundles:
-        with console.Console(stderr=True).status(f'{path}') as status:
-
-            def tell(part: str, place: Path = path, shown: Any = status) -> None:
-                shown.update(f'{place}: {part}')
-
+        with steps(str(path), needed_for='eipl_trt build') as tell:
             engines = build_engines(load_bundle(path), args.precision, args.graph, options, tell)
         for engine in engines:
             how = 'was there' if engine.cached else f'built in {engine.manifest.seconds:.1f} s'
@@ -152,6 +148,10 @@ def _described(manifest: Manifest, how: str) -> str:
             words += f", joint error {report.rate:.3f} of fp32's"
         if report.grey_levels is not None:
             words += f', image off by {report.grey_levels:.2f} grey levels'
+    if manifest.microseconds is not None:
+        words += f', {manifest.microseconds:.1f} us'
+    if manifest.verdict:
+        words += f' (precision auto: {manifest.verdict})'
     return f'{words}: engines/{manifest.plan}'
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.steps import steps
 from eipl_trt_ros.engines.int8_options import (
     DEFAULT_BUDGET,
     DEFAULT_IMAGE_BUDGET,
@@ -64,7 +65,6 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare the precisions of each bundle."""
     require('onnx', install='pip install onnx', needed_for='eipl_trt precision')
-    console = require('rich.console', install='pip install rich', needed_for='eipl_trt precision')
     from eipl_trt_ros.engines.calibrate import calibrate  # noqa: PLC0415
     from eipl_trt_ros.engines.comparison import compare_precisions  # noqa: PLC0415
     from eipl_trt_ros.engines.demonstrations import read_demonstrations  # noqa: PLC0415
@@ -80,11 +80,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for path in args.bundles:
         bundle = load_bundle(path)
-        with console.Console(stderr=True).status(f'{path}') as status:
-
-            def tell(part: str, place: Path = path, shown: Any = status) -> None:
-                shown.update(f'{place}: {part}')
-
+        with steps(str(path), needed_for='eipl_trt precision') as tell:
             if args.calibration:
                 bundle = calibrate(bundle, options, tell)
             recipe = read_recipe(bundle)

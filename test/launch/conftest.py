@@ -36,13 +36,14 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     index = made / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)
     (index / 'eipl_trt_ros').touch()
-    for module in sorted((ROOT / 'eipl_trt_ros' / 'nodes').glob('*_node.py')):
-        name = module.stem
+    nodes = sorted((ROOT / 'eipl_trt_ros' / 'nodes').glob('*_node.py'))
+    programs = {module.stem: f'nodes.{module.stem}' for module in nodes} | {'eipl_trt': 'cli'}
+    for name, module in programs.items():
         executable = made / 'lib' / 'eipl_trt_ros' / name
         executable.parent.mkdir(parents=True, exist_ok=True)
         executable.write_text(
             f'#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n'
-            f'from eipl_trt_ros.nodes.{name} import main\nsys.exit(main())\n'
+            f'from eipl_trt_ros.{module} import main\nsys.exit(main())\n'
         )
         executable.chmod(0o755)
     for model, spec in SPECS.items():
