@@ -63,10 +63,7 @@ class CudaDevice:
         self._milliseconds = ctypes.c_float()
         self._synchronize = self._driver['cuStreamSynchronize']
         with self._current:
-            device = self._cuda.Context.get_device()
-            self.name: str = device.name()
-            attributes = self._cuda.device_attribute
-            self.integrated = bool(device.get_attribute(attributes.INTEGRATED))
+            self.name: str = self._cuda.Context.get_device().name()
             self._stream = self._cuda.Stream()
             self.stream = int(self._stream.handle)
             for event in self._events:

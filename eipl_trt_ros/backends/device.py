@@ -23,8 +23,6 @@ class Device(Protocol):
     """What it is, for people."""
     stream: int
     """Handle of the stream."""
-    integrated: bool
-    """Whether it shares the host's memory, as a Jetson does."""
 
     def current(self) -> AbstractContextManager[None]:
         """Make the device the calling thread's, for the block; restored whatever happens."""

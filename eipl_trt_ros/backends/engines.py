@@ -11,6 +11,7 @@ from eipl_trt_ros.backends.loader import AUTO_PRECISION
 from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.automatic import choose_built
+from eipl_trt_ros.engines.kernels import KernelFile
 from eipl_trt_ros.engines.machine import this_machine
 from eipl_trt_ros.engines.runtime import Engine
 from eipl_trt_ros.engines.store import EngineStore
@@ -57,10 +58,12 @@ def open_engines(
         precision = choice.precision
     suffix = '_mixed' if mixing else ''
     graphs = (f'motion{suffix}', f'image{suffix}')
-    plans = {graph: store.load(graph, precision, machine)[1] for graph in graphs}
+    found = {graph: store.load(graph, precision, machine) for graph in graphs}
 
     def load(graph: str) -> Engine:
-        return tensorrt.load(plans[graph], f'{bundle.path}: {graph} {precision}')
+        manifest, plan = found[graph]
+        kernels = KernelFile(store.path / manifest.plan)
+        return tensorrt.load(plan, f'{bundle.path}: {graph} {precision}', kernels)
 
     backend = TensorRTBackend(
         bundle,

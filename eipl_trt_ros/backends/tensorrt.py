@@ -51,8 +51,8 @@ class TensorRTBackend:
         mixing: whether frames will be mixed with the previous prediction.
         recorded: whether to record a frame's work, see `Device.record`.
         host_memory: ``'copied'``: inputs and outputs are copied; ``'mapped'``: engines read and
-            write them in the host's memory; ``'auto'``: where the device shares that memory,
-            what takes less time in a trial, else copied.
+            write them in the host's memory, which on a Jetson is the device's own; ``'auto'``:
+            what takes less time in a trial.
 
     Raises:
         BackendError: an engine's inputs or outputs are not those of the model.
@@ -147,9 +147,7 @@ class TensorRTBackend:
 
     def _prepare(self, recorded: bool, host_memory: str) -> None:
         """Make ready all that a frame puts on the stream; try both places of values if asked."""
-        choices: tuple[bool, ...] = (host_memory == 'mapped',)
-        if host_memory == 'auto' and self._device.integrated:
-            choices = (False, True)
+        choices = (False, True) if host_memory == 'auto' else (host_memory == 'mapped',)
         trials = []
         for mapped in choices:
             motion = [self._prepared(self._put_motion, i, mapped, recorded) for i in (0, 1)]

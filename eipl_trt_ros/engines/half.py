@@ -14,7 +14,9 @@ arithmetic. In fp32 stay
 - layer normalisation, which sums squares over a whole map;
 - the LSTM and the layers that read joints and points off it: they are tiny, and the state is
   carried on for hundreds of frames;
-- the conversions from and to radians and grey levels.
+- the conversions from and to radians and grey levels;
+- linear layers that run in int8: between fp16 values TensorRT-RTX 1.6 gives wrong sums for them
+  (on an H200, where an image came out wrong by 84 grey levels), between fp32 values right ones.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ HALF_SUFFIX = '/half'
 _IMAGE_LAYERS = ('pos_encoder/', 'im_encoder/', 'encoder_image/', 'decoder_image/')
 _ALSO_HALF = ('heatmap/apply',)
 _FP32_OPERATORS = ('LayerNormalization',)
+_LINEAR = ('Gemm', 'MatMul')
 QUANTISERS = ('QuantizeLinear', 'DequantizeLinear')
 # The first opset in which a value can be quantised from fp16, and the IR version of that time.
 _QUANTISED_HALF_OPSET, _QUANTISED_HALF_IR = 19, 9
@@ -67,6 +70,7 @@ def half_nodes(model: onnx.ModelProto) -> frozenset[str]:
     """
     half: set[str] = set()
     readers: dict[str, list[onnx.NodeProto]] = {}
+    makers = {value: node.op_type for node in model.graph.node for value in node.output}
     for node in model.graph.node:
         for value in node.input:
             readers.setdefault(value, []).append(node)
@@ -75,7 +79,9 @@ def half_nodes(model: onnx.ModelProto) -> frozenset[str]:
             followers = [reader for value in node.output for reader in readers.get(value, [])]
             if any(reader.name in half for reader in followers):
                 half.add(node.name)
-        elif runs_in_half(node.name, node.op_type):
+        elif runs_in_half(node.name, node.op_type) and not (
+            node.op_type in _LINEAR and makers.get(node.input[0]) == 'DequantizeLinear'
+        ):
             half.add(node.name)
     return frozenset(half)
 

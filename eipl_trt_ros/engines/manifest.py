@@ -19,7 +19,7 @@ from eipl_trt_ros.records import read_record, write_record
 
 FORMAT = 2
 # Raised when a graph is rewritten in another way than before: engines of old are then built anew.
-REWRITE = 1
+REWRITE = 2
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class TensorRTEngine:
     Args:
         trt: TensorRT's module.
         engine: the deserialised engine.
+        context: its execution context; None where TensorRT could not make one.
         title: what it is, for errors.
         last_errors: gives TensorRT's own last words.
 
@@ -48,10 +49,12 @@ class TensorRTEngine:
 
     """
 
-    def __init__(self, trt: Any, engine: Any, title: str, last_errors: Callable[[], str]) -> None:
+    def __init__(
+        self, trt: Any, engine: Any, context: Any, title: str, last_errors: Callable[[], str]
+    ) -> None:
         self._title, self._last_errors = title, last_errors
         self._engine = engine
-        self._context = engine.create_execution_context()
+        self._context = context
         if self._context is None:
             raise self._failure('has no room to run')
         # not nptype(): in TensorRT 8 it asks numpy for a name that numpy has no more

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.inspector import Inspection
+from eipl_trt_ros.engines.kernels import SUFFIX as KERNELS
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.engines.manifest import (
     FORMAT,
@@ -147,11 +148,12 @@ class EngineStore:
             yield
 
     def _clear(self) -> None:
-        """Remove what belongs to no engine: half-written files, and plans without a manifest."""
+        """Remove what belongs to no engine: half-written files, plans without a manifest."""
         plans = {manifest.plan for manifest in self.manifests()}
         for path in self.path.iterdir():
             unfinished = path.name.startswith('.') and path.name != '.lock'
-            if unfinished or (path.suffix == '.plan' and path.name not in plans):
+            plan = path.name.removesuffix(KERNELS)
+            if unfinished or (plan.endswith('.plan') and plan not in plans):
                 path.unlink()
 
     def save(
@@ -207,6 +209,7 @@ class EngineStore:
                 if old.plan != name:
                     (self.path / old.plan).unlink(missing_ok=True)
                     self._calibration_path(old.recipe).unlink(missing_ok=True)
+                    (self.path / (old.plan + KERNELS)).unlink(missing_ok=True)
         except OSError as error:
             msg = f'{self.path / name} cannot be written: {error.strerror}'
             raise EngineError(msg) from None

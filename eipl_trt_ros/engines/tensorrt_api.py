@@ -12,7 +12,9 @@ from __future__ import annotations
 import collections
 import functools
 import importlib
+import importlib.util
 import logging
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from eipl_trt_ros.engines.calibrator import Batches, make_calibrator
+from eipl_trt_ros.engines.kernels import TF32_SWITCH, KernelFile
 from eipl_trt_ros.engines.runtime import TensorRTEngine
 from eipl_trt_ros.errors import EngineError, MissingPackageError
 
@@ -43,6 +46,8 @@ class Features:
         timing_cache: a cache of measured kernels that shortens the next build; in TensorRT-RTX
             the calls are there but do nothing, because kernels are chosen when a graph is run.
         profiling_verbosity: whether an engine can be told to keep each layer's precision.
+        kernels_at_load: kernels are chosen and compiled when an engine is loaded (TensorRT-RTX),
+            and can be kept in a file.
 
     """
 
@@ -52,6 +57,7 @@ class Features:
     calibrators: bool
     timing_cache: bool
     profiling_verbosity: bool
+    kernels_at_load: bool
 
 
 @dataclass(frozen=True)
@@ -161,13 +167,14 @@ class TensorRT:
             )
             raise EngineError(msg)
 
-    def load(self, plan: bytes, title: str) -> TensorRTEngine:
+    def load(self, plan: bytes, title: str, kernels: KernelFile | None = None) -> TensorRTEngine:
         """
         Make an engine ready to run on the current CUDA context.
 
         Args:
             plan: what `build` gave, on such a machine.
             title: what it is, for errors.
+            kernels: where kernels that are compiled at load are kept, for versions that do so.
 
         Raises:
             EngineError: this TensorRT, or this GPU, does not take the plan.
@@ -175,7 +182,21 @@ class TensorRT:
 
         """
         engine = self._deserialize(plan, title)
-        return TensorRTEngine(self._trt, engine, title, self._last_errors)
+        context = self._make_context(engine, kernels)
+        return TensorRTEngine(self._trt, engine, context, title, self._last_errors)
+
+    def _make_context(self, engine: Any, kernels: KernelFile | None) -> Any:
+        if kernels is None or not self.features.kernels_at_load:
+            return engine.create_execution_context()
+        config = engine.create_runtime_config()
+        cache = config.create_runtime_cache()
+        known = kernels.read()
+        fits = known != b'' and cache.deserialize(known)
+        config.set_runtime_cache(cache)
+        context = engine.create_execution_context(config)
+        if context is not None and not fits:
+            kernels.write(bytes(cache.serialize()))
+        return context
 
     def inspect(self, plan: bytes, title: str) -> str:
         """
@@ -265,15 +286,16 @@ def _one_line(messages: Sequence[str]) -> str:
 def detect_features(trt: Any) -> Features:
     """Tell by its names what a TensorRT module can do."""
     flags, config = trt.BuilderFlag, trt.IBuilderConfig
-    chooses_at_run_time = hasattr(getattr(trt, 'IRuntimeConfig', None), 'create_runtime_cache')
+    kernels_at_load = hasattr(getattr(trt, 'IRuntimeConfig', None), 'create_runtime_cache')
     return Features(
         strong_typing=hasattr(trt.NetworkDefinitionCreationFlag, 'STRONGLY_TYPED'),
         precision_flags=hasattr(flags, 'FP16') and hasattr(flags, 'INT8'),
         layer_precisions=hasattr(trt.ILayer, 'precision')
         and hasattr(flags, 'OBEY_PRECISION_CONSTRAINTS'),
         calibrators=hasattr(trt, 'IInt8EntropyCalibrator2') and hasattr(config, 'int8_calibrator'),
-        timing_cache=hasattr(config, 'create_timing_cache') and not chooses_at_run_time,
+        timing_cache=hasattr(config, 'create_timing_cache') and not kernels_at_load,
         profiling_verbosity=hasattr(trt, 'ProfilingVerbosity'),
+        kernels_at_load=kernels_at_load,
     )
 
 
@@ -298,6 +320,10 @@ def find_tensorrt() -> TensorRT:
 
     TensorRT keeps the first logger that it is given for the whole process, so there is one.
 
+    TensorRT-RTX 1.6 keeps the builder's TF32 flag in the plan and pays no heed to it when it
+    chooses kernels; only a variable of the environment keeps it from TF32. That is set before the
+    library is loaded, for the whole process, unless somebody has set it already.
+
     Raises:
         MissingPackageError: none is installed.
         EngineError: one is installed and cannot be loaded.
@@ -305,6 +331,8 @@ def find_tensorrt() -> TensorRT:
     """
     for name in MODULES:
         try:
+            if 'rtx' in name and importlib.util.find_spec(name) is not None:
+                os.environ.setdefault(TF32_SWITCH, '0')
             return TensorRT(importlib.import_module(name))
         except ModuleNotFoundError as error:
             if error.name != name:

@@ -29,8 +29,7 @@ class HostDevice:
     name = 'host'
     stream = 1
 
-    def __init__(self, *, records: bool = True, integrated: bool = False) -> None:
-        self.integrated = integrated
+    def __init__(self, *, records: bool = True) -> None:
         self.depth = 0
         self.open = True
         self.records = records

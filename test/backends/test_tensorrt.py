@@ -31,10 +31,9 @@ class Rig:
         mixing: bool = False,
         records: bool = True,
         recorded: bool = True,
-        integrated: bool = False,
         host_memory: str = 'auto',
     ) -> None:
-        self.device = HostDevice(records=records, integrated=integrated)
+        self.device = HostDevice(records=records)
         self.engines: dict[str, HostEngine] = {}
 
         def load(graph: str) -> HostEngine:
@@ -137,18 +136,17 @@ def test_where_a_frame_cannot_be_recorded_it_runs_call_by_call(one: Bundle) -> N
 
 
 @pytest.mark.parametrize(
-    ('integrated', 'host_memory', 'expected'),
+    ('host_memory', 'expected'),
     [
-        (False, 'auto', {'copied'}),
-        (True, 'auto', {'copied', 'mapped'}),  # what was faster in the trial
-        (False, 'mapped', {'mapped'}),
-        (True, 'copied', {'copied'}),
+        ('auto', {'copied', 'mapped'}),  # what was faster in the trial
+        ('mapped', {'mapped'}),
+        ('copied', {'copied'}),
     ],
 )
 def test_where_inputs_and_outputs_lie_is_chosen_and_told(
-    one: Bundle, integrated: bool, host_memory: str, expected: set[str]
+    one: Bundle, host_memory: str, expected: set[str]
 ) -> None:
-    backend = Rig(one, integrated=integrated, host_memory=host_memory).backend
+    backend = Rig(one, host_memory=host_memory).backend
     assert backend.notes['host memory'] in expected
     assert backend.notes['CUDA graph'] == 'replayed'
 
@@ -163,7 +161,7 @@ def test_in_mapped_memory_nothing_is_copied(one: Bundle) -> None:
 
 
 def test_the_steps_of_a_frame_are_timed(one: Bundle) -> None:
-    with Predictor(one, Rig(one).backend) as predictor:
+    with Predictor(one, Rig(one, host_memory='copied').backend) as predictor:
         predictor.step(make_pictures(1, 128, 128)[0], joints_at(one, 0))
         predictor.predicted_image()
         timing = predictor.timing

@@ -178,7 +178,7 @@ class HostTensorRT:
     def __init__(self, bundle: Bundle, device: HostDevice) -> None:
         self._bundle, self._device = bundle, device
 
-    def load(self, plan: bytes, _: str) -> HostEngine:
+    def load(self, plan: bytes, *_: object) -> HostEngine:
         graph, _ = plan.decode().split()
         return HostEngine(self._bundle, graph, self._device)
 

@@ -1,0 +1,133 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the tests on a real GPU share: bundles with engines that were built here, and open backends.
+
+The summary ends with the figures that the tests measured. EIPL_TRT_OTHER_ENGINES may name a
+folder of bundles, under the samples' names, with engines that another machine has built.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eipl_trt_ros.backends.engines import open_engines
+from eipl_trt_ros.backends.tensorrt import TensorRTBackend
+from eipl_trt_ros.bundle import Bundle, load_bundle
+from eipl_trt_ros.cli import main
+from eipl_trt_ros.engines.demonstrations import Demonstration, read_demonstrations
+from eipl_trt_ros.engines.gpu import find_gpu
+from eipl_trt_ros.engines.tensorrt_api import MODULES
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / 'samples'
+MODELS = ('sarnn', 'cnnrnn', 'cnnrnnln')
+
+_figures: list[str] = []
+
+
+def what_is_missing() -> str | None:
+    """Tell which package engines need that is not installed."""
+    if importlib.util.find_spec('pycuda') is None:
+        return 'pycuda is not installed'
+    if not any(importlib.util.find_spec(name) for name in MODULES):
+        return 'TensorRT is not installed'
+    return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line('markers', 'gpu: runs on a real GPU')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if find_gpu() is None:
+        for item in items:
+            if HERE in item.path.parents:
+                item.add_marker(pytest.mark.skip('there is no GPU'))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _figures:
+        terminalreporter.section('measured')
+        for line in _figures:
+            terminalreporter.line(line)
+
+
+class Gpu:
+    """Sample bundles whose engines were built here, and backends that are opened once."""
+
+    def __init__(self, folder: Path) -> None:
+        for model in MODELS:
+            unbuilt = shutil.ignore_patterns('engines')
+            shutil.copytree(SAMPLES / model, folder / model, ignore=unbuilt)
+        paths = [str(folder / model) for model in MODELS]
+        mixed = ['--graph', 'motion_mixed', 'image_mixed', '--precision', 'fp32']
+        assert main(['build', *paths]) == 0
+        assert main(['build', *paths, *mixed]) == 0
+        assert main(['build', *paths, '--precision', 'int8', '--int8-operators', 'Gemm']) == 0
+        self._bundles = {model: load_bundle(folder / model) for model in MODELS}
+        self._demonstrations: dict[str, Demonstration] = {}
+        self._backends: dict[tuple[object, ...], TensorRTBackend] = {}
+
+    def bundle(self, model: str) -> Bundle:
+        return self._bundles[model]
+
+    def demonstration(self, model: str) -> Demonstration:
+        """Return the sample demonstration as a model takes it."""
+        if model not in self._demonstrations:
+            (found,) = read_demonstrations(SAMPLES / 'demonstration', self.bundle(model))
+            self._demonstrations[model] = found
+        return self._demonstrations[model]
+
+    def backend(
+        self, model: str, precision: str = 'fp32', **settings: bool | str
+    ) -> TensorRTBackend:
+        """Return a backend with a fresh state; it stays open for other tests."""
+        key = (model, precision, *sorted(settings.items()))
+        if key not in self._backends:
+            made = open_engines(self.bundle(model), precision, **settings)  # type: ignore[arg-type]
+            self._backends[key] = made
+        self._backends[key].reset()
+        return self._backends[key]
+
+    def close(self) -> None:
+        for backend in self._backends.values():
+            backend.close()
+
+
+@pytest.fixture(scope='session')
+def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gpu]:
+    missing = what_is_missing()
+    if missing is not None:
+        pytest.skip(missing)
+    made = Gpu(tmp_path_factory.mktemp('bundles'))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that puts a figure into the summary."""
+    return lambda text: _figures.append(f'{request.node.name}: {text}')
+
+
+@pytest.fixture
+def own_bundle(gpu: Gpu, tmp_path: Path) -> Bundle:
+    """A bundle with engines that a test may spoil."""
+    shutil.copytree(gpu.bundle('cnnrnn').path, tmp_path / 'cnnrnn')
+    return load_bundle(tmp_path / 'cnnrnn')
+
+
+@pytest.fixture(scope='session')
+def other_engines() -> Path:
+    """The folder of bundles with engines that were built on another machine."""
+    folder = os.environ.get('EIPL_TRT_OTHER_ENGINES')
+    if folder is None:
+        pytest.skip('EIPL_TRT_OTHER_ENGINES names no folder of bundles')
+    return Path(folder)
