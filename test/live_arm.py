@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import array
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from builders import make_pictures, write_random_bundle
 from command_observer import CommandObserver, Rules
 from numpy.typing import NDArray
@@ -175,8 +179,33 @@ class LiveArm(Node):
         super().destroy_node()
 
 
+def start_predictor(
+    world: Any, bundle: Bundle, parameters: dict[str, Any], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a predictor node as a process that brings itself up; its log is appended to."""
+    nested: dict[str, Any] = {'autostart': True, 'bundle': str(bundle.path)}
+    file = log.with_suffix('.yaml')
+    file.write_text(yaml.safe_dump({'/**': {'ros__parameters': nested | parameters}}))
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
+    command += ['-r', f'__ns:={world.namespace}', '--params-file', str(file)]
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
+    with log.open('ab') as output:
+        return subprocess.Popen(command, env=environment, stderr=output, stdout=output)
+
+
 class LiveWorld:
-    """A predictor, an arm that follows it, and an observer between them."""
+    """
+    A predictor, an arm that follows it, and an observer between them.
+
+    Args:
+        world: to live in.
+        bundle: what the predictor runs.
+        command_type: see the node's parameters.
+        command_rate: see the node's parameters.
+        log: where the predictor is to be a process of its own: the file for what it says.
+        parameters: more of the node's parameters.
+
+    """
 
     def __init__(
         self,
@@ -185,6 +214,7 @@ class LiveWorld:
         *,
         command_type: str = 'joint_trajectory',
         command_rate: float = 100.0,
+        log: Path | None = None,
         **parameters: Any,
     ) -> None:
         self.observer: CommandObserver = world.add(
@@ -192,15 +222,31 @@ class LiveWorld:
                 make_rules(command_rate), command_type=command_type, **world.settings()
             )
         )
-        self.node = world.predictor(
-            bundle,
-            command_type=command_type,
-            command_rate=command_rate,
-            max_jump=MAX_JUMP,
+        settings = {
+            'command_type': command_type,
+            'command_rate': command_rate,
+            'max_jump': MAX_JUMP,
             **(PARAMETERS | TIMES | parameters),
-        )
+        }
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self._start = lambda: start_predictor(world, bundle, settings, log)
+        if log is None:
+            self.node = world.predictor(bundle, **settings)
+        else:
+            self.process = self._start()
         middle = (np.array(bundle.joint_minimum) + np.array(bundle.joint_maximum))[:7] / 2
         self.arm: LiveArm = world.add(LiveArm(middle, **world.settings()))
+
+    def respawn(self) -> None:
+        """Start the predictor's process again."""
+        self.process = self._start()
+
+    def end(self) -> None:
+        """Kill the predictor, where it is a process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def engage(self) -> None:
         """Engage, and wait until the arm is on its way."""

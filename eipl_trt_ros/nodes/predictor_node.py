@@ -165,14 +165,19 @@ class PredictorNode(ManagedNode):
 
     def deactivate(self) -> None:
         """Bring the arm to rest, unsubscribe, and wait for the frame in work."""
-        if self._configured is not None:
-            self._configured.commands.stop()
+        self.come_to_rest()
         if self._intake is not None:
             self._intake.close()
             self._intake = None
             gc.unfreeze()
         if self._configured is not None:
             self._configured.thread.pause()
+
+    def come_to_rest(self) -> None:
+        """Brake the arm and send no more commands; any thread may call it."""
+        held = self._configured
+        if held is not None:
+            held.commands.stop()
 
     def release(self) -> None:
         """Give back the predictor, the thread and the publishers."""
@@ -236,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node; the entry point of ``ros2 run eipl_trt_ros predictor_node``."""
     keep_freed_memory()
     take_turns_quickly()
-    return run_node(PredictorNode, _work, arguments)
+    return run_node(PredictorNode, _work, arguments, before_end=PredictorNode.come_to_rest)
 
 
 if __name__ == '__main__':

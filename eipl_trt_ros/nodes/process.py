@@ -7,7 +7,9 @@ from __future__ import annotations
 import ctypes
 import platform
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -16,6 +18,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from eipl_trt_ros.errors import EiplTrtError
 
@@ -24,6 +27,8 @@ _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _KEPT = 256 * 1024 * 1024
 _LARGEST = 32 * 1024 * 1024  # glibc takes no more for M_MMAP_THRESHOLD
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 AnyNode = TypeVar('AnyNode', bound=Node)
 
@@ -69,10 +74,35 @@ def spin(node: Node) -> None:
     executor.spin()
 
 
+def _catch_signals() -> socket.socket:
+    """Return a socket that can be read from once the process is told to end."""
+    # the main thread may be waiting in the middleware, where Python runs no handler of its own;
+    # that a signal came is written to the socket at once
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
+    for number in _STOPPING:
+        signal.signal(number, lambda *_: None)
+    return ours
+
+
+def _wait_for_end(
+    told: socket.socket, node: AnyNode, before_end: Callable[[AnyNode], object]
+) -> None:
+    with told:
+        told.recv(1)
+    try:
+        before_end(node)
+    finally:
+        rclpy.try_shutdown()
+
+
 def run_node(
     make: Callable[[], AnyNode],
     work: Callable[[AnyNode], object],
     arguments: Sequence[str] | None = None,
+    *,
+    before_end: Callable[[AnyNode], object] | None = None,
 ) -> int:
     """
     Run a node until its work is done or it is told to stop.
@@ -81,16 +111,26 @@ def run_node(
         make: makes the node.
         work: what the node does, such as `spin`.
         arguments: command line, for ROS.
+        before_end: what the node does when it is told to stop by Ctrl-C or SIGTERM, while it can
+            still publish; called in a thread of its own. None: nothing.
 
     Returns:
         The exit code: 0, or 2 where the node cannot be made from its parameters, or its work ends
         with an error of ours.
 
     """
-    rclpy.init(args=arguments)
+    if before_end is None:
+        rclpy.init(args=arguments)
+    else:
+        # rclpy's own handlers shut ROS down at once, and nothing can be published any more
+        told = _catch_signals()
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node: AnyNode | None = None
     try:
         node = make()
+        if before_end is not None:
+            waiting = (told, node, before_end)
+            threading.Thread(target=_wait_for_end, args=waiting, daemon=True).start()
         work(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the way to stop a node

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,7 @@ def live(world: Any, bundle: Bundle) -> Iterator[Any]:
 
     yield make
     for one in made:
+        one.end()
         one.observer.check()
 
 
@@ -249,3 +252,20 @@ def test_the_diagnostics_tell_of_the_commands(live: Any, world: Any) -> None:
     assert values['messages sent'] == '0'
     assert values['interventions: too far from the measured position'] == '0'
     assert float(values['lateness p99 (ms)']) > 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_told_to_end_brings_the_arm_to_rest_first(
+    live: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    lively = live(log=tmp_path / 'log', command_type='float64_multi_array')
+    lively.engage()
+    until(lambda: has_moved(lively), 'a motion')
+    lively.process.send_signal(number)
+    assert lively.process.wait(20) == 0
+    lively.wait_for('disengaged')
+    wait_for_silence(lively)
+    last = np.concatenate([command.positions for command in lively.observer.commands[-2:]])
+    # from rest, the last step of a joint that brakes is half of what it loses in one period
+    assert (abs(last[1] - last[0]) <= LIMIT.acceleration * 0.01**2).all()
+    assert 'Traceback' not in lively.log.read_text()
