@@ -10,7 +10,7 @@ grow there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,16 +74,17 @@ class Drift:
 def run_rollouts(
     bundle: Bundle,
     frames: Sequence[Frame],
-    wanted: Sequence[Configuration],
+    sensed: Mapping[Configuration, NDArray[np.float64]],
     threads: int,
 ) -> tuple[list[Rollout], list[str]]:
     """
-    Roll out every configuration at every mixing.
+    Roll out configurations at every mixing.
 
     Args:
         bundle: the model.
-        frames: the begin of a recording, without a reset or gap.
-        wanted: the configurations.
+        frames: the begin of a recording, without a reset or gap, at least two.
+        sensed: the configurations, each with what it predicts of these frames (and maybe more,
+            (N, D), radians) where it sees the sensors alone: that is mixing 1.
         threads: CPU threads for one inference.
 
     Returns:
@@ -93,16 +94,30 @@ def run_rollouts(
     rollouts: list[Rollout] = []
     notes: list[str] = []
     measured = np.array([frame.joints for frame in frames[1:]], np.float64)
-    for mixing in MIXINGS:
-        for one in wanted:
-            try:
-                with open_lineup(bundle, [one], threads=threads, mixing=mixing) as lineup:
-                    predicted = _roll(lineup.opened[0].predictor, frames[:-1])
-            except EiplTrtError as error:
-                notes.append(f'{bundle.name}, {one.label}, mixing {mixing:g}: no rollout: {error}')
-                continue
-            rollouts.append(Rollout(one.label, mixing, predicted, measured))
+    for one, predicted in sensed.items():
+        rollouts.append(Rollout(one.label, 1.0, predicted[: len(measured)], measured))
+        try:
+            mixed = _mixed(bundle, one, frames[:-1], threads)
+        except EiplTrtError as error:
+            notes.append(f'{bundle.name}, {one.label}: no closed-loop rollout: {error}')
+            continue
+        rollouts += [Rollout(one.label, mixing, joints, measured) for mixing, joints in mixed]
     return rollouts, notes
+
+
+def _mixed(
+    bundle: Bundle, wanted: Configuration, frames: Sequence[Frame], threads: int
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """Roll out at the mixings below 1; the predictor is opened once, which can take seconds."""
+    mixings = [mixing for mixing in MIXINGS if mixing != 1.0]
+    found = []
+    with open_lineup(bundle, [wanted], threads=threads, mixing=mixings[0]) as lineup:
+        predictor = lineup.opened[0].predictor
+        for mixing in mixings:
+            predictor.input_mixing = mixing
+            predictor.reset()
+            found.append((mixing, _roll(predictor, frames)))
+    return found
 
 
 def _roll(predictor: Predictor, frames: Sequence[Frame]) -> NDArray[np.float64]:

@@ -106,7 +106,9 @@ def _evaluate(task: Task, bundle: Bundle, progress: Progress) -> BundleOutcome:
         passes = run_passes(bundle, task.bag, lineup, task.reading, progress)
         reference = lineup.reference
         notes = list(lineup.notes)
-        running = _running(lineup)
+        running = {
+            asked: run.predicted for asked, run in zip(_running(lineup), passes, strict=True)
+        }
     shown = reference or 0  # whose pictures the report shows
     passes = [
         run if task.pictures and place == shown else replace(run, strip=Strip())

@@ -25,12 +25,16 @@ def test_a_rollout_on_sensors_is_the_plain_pass_and_one_on_itself_sees_the_first
     cnnrnn: Bundle, bag: Path
 ) -> None:
     frames = first_stretch(bag, cnnrnn, ReadSettings(), frames=12)
-    rollouts, notes = run_rollouts(cnnrnn, frames, [FP32], 1)
+    plain = run_offline(cnnrnn, bag, PassSettings(backend='onnxruntime'))
+    rollouts, notes = run_rollouts(cnnrnn, frames, {FP32: plain.predicted}, 1)
     assert notes == []
     by_mixing = {one.mixing: one for one in rollouts}
     assert tuple(by_mixing) == MIXINGS
-    plain = run_offline(cnnrnn, bag, PassSettings(backend='onnxruntime'))
     np.testing.assert_array_equal(by_mixing[1.0].predicted, plain.predicted[:11])
+    with open_predictor(cnnrnn, input_mixing=0.8) as predictor:
+        for index, frame in enumerate(frames[:11]):
+            motion = predictor.step(frame.picture, frame.joints)
+            np.testing.assert_array_equal(motion.joints, by_mixing[0.8].predicted[index])
     with open_predictor(cnnrnn, input_mixing=0.0) as predictor:
         for frame in range(11):
             motion = predictor.step(frames[0].picture, frames[0].joints)
@@ -58,7 +62,12 @@ def test_drift_is_the_distance_at_the_step(sarnn: Bundle) -> None:
 
 def test_precisions_part_from_each_other(cnnrnn: Bundle, bag: Path) -> None:
     frames = first_stretch(bag, cnnrnn, ReadSettings(), frames=12)
-    rollouts, _ = run_rollouts(cnnrnn, frames, [FP32, FP16], 1)
+    passes = [
+        run_offline(cnnrnn, bag, PassSettings(backend='onnxruntime', precision=one.precision))
+        for one in (FP32, FP16)
+    ]
+    sensed = {one: run.predicted for one, run in zip((FP32, FP16), passes, strict=True)}
+    rollouts, _ = run_rollouts(cnnrnn, frames, sensed, 1)
     same = drifts_of(cnnrnn, [rollouts], FP32.label, FP32.label)
     half = drifts_of(cnnrnn, [rollouts], FP16.label, FP32.label)
     assert all(drift.from_fp32_rad == 0 for drift in same if drift.step == 10)
@@ -67,8 +76,9 @@ def test_precisions_part_from_each_other(cnnrnn: Bundle, bag: Path) -> None:
 
 def test_what_has_no_mixed_graph_is_noted(cnnrnn: Bundle, bag: Path) -> None:
     frames = first_stretch(bag, cnnrnn, ReadSettings(), frames=3)
-    wanted = [FP32, Configuration('onnxruntime', 'int8')]  # there is no int8 recipe
-    rollouts, notes = run_rollouts(cnnrnn, frames, wanted, 1)
-    assert len(rollouts) == len(MIXINGS)
-    assert len(notes) == len(MIXINGS)
-    assert 'onnxruntime int8, mixing 0.8: no rollout' in notes[1]
+    int8 = Configuration('onnxruntime', 'int8')  # there is no int8 recipe
+    nothing = np.zeros((2, cnnrnn.model.joint_dim))
+    rollouts, notes = run_rollouts(cnnrnn, frames, {FP32: nothing, int8: nothing}, 1)
+    assert len(rollouts) == len(MIXINGS) + 1
+    [note] = notes
+    assert 'onnxruntime int8: no closed-loop rollout: ' in note
