@@ -12,11 +12,12 @@ from typing import Any
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.cli.progress_bar import progress_bar
+from eipl_trt_ros.energy.sources import SOURCES
 from eipl_trt_ros.errors import EvaluationError, require
 
 _log = logging.getLogger(__name__)
 
-_POWER = ('auto', 'none', 'jtop', 'ina3221', 'nvml', 'recorded')
+_POWER = ('none', *SOURCES)
 _FRAMES = 300
 _DESCRIPTION = """\
 Run bundles over recorded bags: how well they predict the next joints and images, how fast, and
@@ -142,11 +143,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        msg = f'{number} is less than 1'
+    if not text.isdecimal() or int(text) < 1:
+        msg = f'{text!r} is not a whole number from 1 on'
         raise argparse.ArgumentTypeError(msg)
-    return number
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
