@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         budget=args.budget,
         image_budget=args.image_budget,
     )
+    compared = []
     for path in args.bundles:
         bundle = load_bundle(path)
         with steps(str(path), needed_for='eipl_trt precision') as tell:
@@ -85,13 +87,12 @@ def run(args: argparse.Namespace) -> int:
                 bundle = calibrate(bundle, options, tell)
             recipe = read_recipe(bundle)
             unseen = [one for folder in args.test for one in read_demonstrations(folder, bundle)]
-            found = compare_precisions(bundle, unseen, tell) if unseen else None
+            if unseen:
+                compared.append((bundle.name, compare_precisions(bundle, unseen, tell)))
         if args.calibration:
             print(f'{path / RECIPE_NAME}: {_described(recipe)}')
-        if found is not None:
-            frames = sum(len(one) for one in unseen)
-            print(f'\n{bundle.name}: {len(unseen)} demonstrations, {frames} frames\n')
-            _print_tables(found)
+    if compared:
+        _print_tables(compared)
     return 0
 
 
@@ -107,21 +108,40 @@ def _described(recipe: Int8Recipe) -> str:
     return '; '.join(parts)
 
 
-def _print_tables(found: Comparison) -> None:
-    print('| precision | int8 layers | joint MSE | error rate | worst joint | drift | image |')
-    print('| --- | --- | --- | --- | --- | --- | --- |')
-    for row in found.rows:
-        cells = (
-            row.precision,
-            f'{row.layers} + {row.image_layers}',
-            f'{row.mse:.4e}',
-            f'{row.rate:.4f}',
-            f'{row.worst_joint:.3f}',
-            f'{row.drift:.1e}',
-            f'{row.grey_levels:.3f}',
-        )
-        print(f'| {" | ".join(cells)} |')
-    print('\n| int8 in this layer alone | error rate | joints moved (MSE) |')
-    print('| --- | --- | --- |')
-    for share in found.shares:
-        print(f'| {share.layer} | {share.rate:.4f} | {share.deviation:.1e} |')
+def _print_tables(compared: Sequence[tuple[str, Comparison]]) -> None:
+    _print_row(
+        'model',
+        'precision',
+        'layers in int8, motion + image',
+        'joint MSE',
+        'error rate',
+        'worst joint',
+        'largest difference',
+        'after 100 steps alone, mean (worst)',
+        'image',
+    )
+    print('| --- ' * 9 + '|')
+    for name, found in compared:
+        for row in found.rows:
+            _print_row(
+                name if row.precision == 'fp32' else '',
+                row.precision,
+                f'{row.layers} + {row.image_layers}' if row.precision == 'int8' else '',
+                f'{row.mse:.3e}',
+                f'{row.rate:.4f}',
+                f'{row.worst_joint:.3f}',
+                f'{row.drift:.1e}',
+                f'{row.alone:.1e} ({row.worst_alone:.1e})',
+                f'{row.grey_levels:.2f}',
+            )
+    print()
+    _print_row('model', 'int8 in this layer alone', 'error rate', 'joints moved (MSE)', 'in int8')
+    print('| --- ' * 5 + '|')
+    for name, found in compared:
+        for share in found.shares:
+            taken = 'yes' if share.layer in found.layers else 'no'
+            _print_row(name, share.layer, f'{share.rate:.3f}', f'{share.deviation:.1e}', taken)
+
+
+def _print_row(*cells: str) -> None:
+    print(f'| {" | ".join(cells)} |')

@@ -15,7 +15,9 @@ from eipl_trt_ros.engines.accuracy import joint_accuracy
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.int8_recipe import LayerShare, read_recipe
 from eipl_trt_ros.engines.rewrite import half_graph
-from eipl_trt_ros.engines.rollout import ExactSession, rollout
+from eipl_trt_ros.engines.rollout import ExactSession, roll_out_alone, rollout
+
+STEPS_ALONE = 100
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class PrecisionRow:
         worst_joint: the same for the joint that suffers most.
         drift: largest difference of a predicted joint from fp32's, normalised units.
         grey_levels: mean absolute difference of the predicted image from fp32's.
+        alone: how far joints are from fp32's after `STEPS_ALONE` steps on its own predictions,
+            normalised units, the joint that is farthest: mean over the demonstrations it began
+            as. `worst_alone`: the same, of the worst of them.
 
     """
 
@@ -42,14 +47,25 @@ class PrecisionRow:
     worst_joint: float
     drift: float
     grey_levels: float
+    alone: float
+    worst_alone: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The precisions of a model, fp32 first, and what int8 costs in each of its layers alone."""
+    """
+    The precisions of a model.
+
+    Attributes:
+        rows: fp32 first.
+        shares: what int8 costs in each layer alone, on the demonstrations of the calibration.
+        layers: those of the motion graph that are in int8.
+
+    """
 
     rows: tuple[PrecisionRow, ...]
     shares: tuple[LayerShare, ...]
+    layers: tuple[str, ...]
 
 
 def compare_precisions(
@@ -70,15 +86,22 @@ def compare_precisions(
 
     """
     tell = progress or (lambda _: None)
-    found = read_recipe(bundle)
-    int8 = {graph: found.of(bundle, graph) for graph in ('motion', 'image')}
+    recipe = read_recipe(bundle)
+    int8 = {graph: recipe.of(bundle, graph) for graph in ('motion', 'image')}
     tell('fp32 over the demonstrations')
     exact = joint_accuracy(bundle, demonstrations)
-    rows = [PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0)]
+    tell('fp32 on its own predictions')
+    alone = roll_out_alone(bundle, demonstrations, STEPS_ALONE)
+    span = (bundle.joint_maximum - bundle.joint_minimum) / (bundle.vmax - bundle.vmin)
+    rows = [PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)]
     for precision, recipes in (('fp16', {}), ('int8', int8)):
         tell(f'{precision} over the demonstrations')
         motion, image = (half_graph(bundle, graph, recipes.get(graph)) for graph in int8)
         joints = joint_accuracy(bundle, demonstrations, motion)
+        grey_levels = image_difference(bundle, demonstrations, image)
+        tell(f'{precision} on its own predictions')
+        found = roll_out_alone(bundle, demonstrations, STEPS_ALONE, motion=motion, image=image)
+        strayed = (np.abs(found - alone)[:, -1] / span).max(axis=-1)
         rows.append(
             PrecisionRow(
                 precision,
@@ -88,10 +111,12 @@ def compare_precisions(
                 joints.rate(exact),
                 float(np.nanmax(joints.per_joint / exact.per_joint)),
                 joints.drift(exact),
-                image_difference(bundle, demonstrations, image),
+                grey_levels,
+                float(strayed.mean()),
+                float(strayed.max()),
             )
         )
-    return Comparison(tuple(rows), int8['motion'].shares)
+    return Comparison(tuple(rows), int8['motion'].shares, int8['motion'].layers)
 
 
 def image_difference(

@@ -131,6 +131,52 @@ def rollout(
                 carried['mix'] = np.array([mixing], np.float32)
 
 
+def roll_out_alone(
+    bundle: Bundle,
+    demonstrations: Sequence[Demonstration],
+    steps: int,
+    *,
+    motion: onnx.ModelProto | None = None,
+    image: onnx.ModelProto | None = None,
+) -> NDArray[np.float64]:
+    """
+    Let a model run on its own predictions: each image and joint vector that it sees is its last.
+
+    Args:
+        bundle: the model.
+        demonstrations: the first frame of each is where a rollout begins.
+        steps: how many.
+        motion: runs in the place of the bundle's own motion graph.
+        image: runs in the place of its image graph.
+
+    Returns:
+        The predicted joints, joint units, float64 (demonstrations, steps, D).
+
+    Raises:
+        EngineError: a graph cannot be loaded.
+
+    """
+    motions = ExactSession(motion or bundle.graph_path('motion'))
+    images = ExactSession(image or bundle.graph_path('image'))
+    initial = np.array([joint.initial or 0.0 for joint in bundle.joints], np.float32)
+    fed_back = np.array([joint.source == 'prediction' for joint in bundle.joints])
+    found = np.zeros((len(demonstrations), steps, len(initial)))
+    for index, demonstration in enumerate(demonstrations):
+        joints = np.where(fed_back, initial, demonstration.joints[0]).astype(np.float32)
+        seen = {**_first(bundle), 'image': demonstration.images[0], 'joints': joints}
+        for step in range(steps):
+            outputs = motions.run(seen)
+            found[index, step] = outputs['predicted_joints']
+            shown = {**outputs, 'image': seen['image'], 'h': outputs['next_h']}
+            seen |= {
+                'h': outputs['next_h'],
+                'c': outputs['next_c'],
+                'joints': outputs['predicted_joints'],
+                'image': images.run(shown)['predicted_image'],
+            }
+    return found
+
+
 def _first(bundle: Bundle) -> Arrays:
     """Give what a model carries from frame to frame as it is before the first."""
     model = bundle.model

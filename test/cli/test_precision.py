@@ -29,18 +29,40 @@ def test_the_table_compares_fp16_and_int8_with_fp32(
     )
     command = ['precision', str(tmp_path / model), '--calibration', str(calibration)]
     assert main([*command, '--test', str(test), '--budget', '1000']) == 0
-    lines = [line.split(' | ') for line in capsys.readouterr().out.splitlines() if '|' in line]
-    rows = {line[0].strip('| '): line[1:] for line in lines}
-    assert rows['fp32'][2:5] == ['1.0000', '1.000', '0.0e+00']
+    out = capsys.readouterr().out
+    assert f'{tmp_path / model / "int8.json"}: motion ' in out
+    lines = [line.strip('| ').split(' | ') for line in out.splitlines() if line.startswith('|')]
+    rows = {line[-8]: line[-8:] for line in lines if len(line) >= 8}
+    assert rows['fp32'][3:6] == ['1.0000', '1.000', '0.0e+00']
+    assert rows['fp32'][6:] == ['0.0e+00 (0.0e+00)', '0.00']
     for precision in ('fp16', 'int8'):
-        rate, drift = float(rows[precision][2]), float(rows[precision][4])
+        rate, difference = float(rows[precision][3]), float(rows[precision][5])
         assert 0.5 < rate < 2
-        assert 0 < drift < 0.5
-        assert 0 <= float(rows[precision][5].rstrip(' |')) < 30
-    assert float(rows['fp16'][4]) < float(rows['int8'][4])
-    assert int(rows['int8'][0].split(' + ')[0]) == sum(
-        'linear' in name or '/' in name for name in rows
-    )
+        assert 0 < difference < 0.5
+        mean, worst = map(float, rows[precision][6].strip(')').split(' ('))
+        assert 0 <= mean == worst < 0.5  # of one demonstration
+        assert 0 <= float(rows[precision][7]) < 30
+    assert float(rows['fp16'][5]) < float(rows['int8'][5])
+    layers = [line for line in lines if len(line) == 5 and line[-1] == 'yes']
+    assert len(layers) == int(rows['int8'][1].split(' + ')[0])
+
+
+def test_a_bundle_can_be_calibrated_without_measuring_and_measured_without_calibrating(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'bundle'
+    write_random_bundle(path)
+    data = write_demonstrations(tmp_path / 'demonstrations', 0)
+    assert main(['precision', str(path), '--test', str(data)]) == 2
+    assert f'eipl_trt precision {path} --calibration' in capsys.readouterr().err
+    assert main(['precision', str(path), '--calibration', str(data)]) == 0
+    assert '| model' not in capsys.readouterr().out
+    assert main(['precision', str(path), '--test', str(data)]) == 0
+    out = capsys.readouterr().out
+    assert '| model' in out
+    assert 'int8.json' not in out
+    assert main(['precision', str(path)]) == 2
+    assert 'nothing to do' in capsys.readouterr().err
 
 
 def test_demonstrations_that_cannot_be_read_are_named(

@@ -13,7 +13,7 @@ import recordings
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.demonstrations import digest, read_demonstrations
-from eipl_trt_ros.engines.rollout import rollout
+from eipl_trt_ros.engines.rollout import roll_out_alone, rollout
 from eipl_trt_ros.errors import BagError
 from eipl_trt_ros.predictor import open_predictor
 
@@ -46,6 +46,23 @@ def test_a_rollout_over_a_recording_is_what_the_predictor_does(
             # what the image graph takes is there
             names = {entry.name for entry in bundle.model.graph_inputs('image')}
             assert names <= step.image.keys()
+
+
+@pytest.mark.parametrize('model', ['sarnn', 'cnnrnn', 'cnnrnnln'])
+def test_a_rollout_alone_is_the_predictor_fed_with_its_own_predictions(
+    bundle_of: Callable[[str], Bundle], model: str, tmp_path: Path
+) -> None:
+    bundle = bundle_of(model)
+    (demonstration,) = read_demonstrations(recorded(bundle, tmp_path / 'bag'), bundle)
+    found = roll_out_alone(bundle, [demonstration, demonstration], 5)
+    np.testing.assert_array_equal(found[0], found[1])
+    span = bundle.joint_maximum - bundle.joint_minimum
+    with open_predictor(bundle, 'onnxruntime') as predictor:
+        picture, joints = demonstration.images[0], demonstration.joints[0]
+        for step in range(5):
+            joints = predictor.step(picture, joints).joints.copy()
+            picture = predictor.predicted_image().copy()
+            assert (np.abs(found[0, step] - joints) / span).max() < 1e-3
 
 
 def test_arrays_are_read_as_they_are(bundle: Bundle, tmp_path: Path) -> None:
