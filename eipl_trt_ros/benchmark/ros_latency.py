@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Stream:
         width, height: pixels.
         rate_hz: images a second.
         compressed: whether as JPEG, else raw.
+        robots: how many cameras send so at once, each to a node of its own in a namespace.
 
     """
 
@@ -51,11 +53,14 @@ class Stream:
     height: int
     rate_hz: float
     compressed: bool
+    robots: int = 1
 
     @property
     def label(self) -> str:
         """What it is, for people."""
-        return f'{self.width}x{self.height} {"compressed" if self.compressed else "raw"}'
+        kind = 'compressed' if self.compressed else 'raw'
+        several = f', {self.robots} robots' if self.robots > 1 else ''
+        return f'{self.width}x{self.height} {kind}{several}'
 
 
 SIZES = ((128, 128), (640, 480), (1280, 720), (1920, 1080))
@@ -66,6 +71,7 @@ MATRIX = tuple(
     for compressed in (False, True)
     for rate in RATES
 )
+FLEET = tuple(Stream(640, 480, 10.0, False, robots) for robots in (1, 2, 4))
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Latency:
         decode: from the message to a picture; median.
         model: steps 1 to 5 of the motion graph; median.
         rest: publishing the command, and what else Python does; median.
-        cpu: the node's processor time over the time, 1 being a whole core.
+        cpu: the nodes' processor time over the time, 1 being a whole core.
 
     """
 
@@ -126,8 +132,12 @@ def time_node(
         progress(index / len(streams))
         with tempfile.TemporaryDirectory(prefix='eipl_trt_') as folder:
             stepped = _stepped_at(bundle, stream.rate_hz, Path(folder) / 'bundle')
-            result = _run(stepped, stream, threads, seconds)
-        found.append(summarise(stream, result))
+            with ThreadPoolExecutor(stream.robots) as pool:
+                robots = [
+                    pool.submit(_run, stepped, stream, threads, seconds)
+                    for _ in range(stream.robots)
+                ]
+                found.append(summarise(stream, [robot.result() for robot in robots]))
     return found
 
 
@@ -147,6 +157,7 @@ def _run(bundle: Bundle, stream: Stream, threads: int, seconds: float) -> Mappin
         'compressed': stream.compressed,
         'seconds': seconds,
         'threads': threads,
+        'domain': 1 + os.getpid() % 100,
     }
     root = Path(eipl_trt_ros.__file__).parents[1]
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get('PYTHONPATH')])])
@@ -177,13 +188,13 @@ def _run(bundle: Bundle, stream: Stream, threads: int, seconds: float) -> Mappin
     raise BackendError(msg)
 
 
-def summarise(stream: Stream, result: Mapping[str, Any]) -> Latency:
+def summarise(stream: Stream, results: Sequence[Mapping[str, Any]]) -> Latency:
     """
-    Describe what the node told of its frames.
+    Describe what the nodes told of their frames.
 
     Args:
         stream: how images were sent.
-        result: what the camera process wrote.
+        results: what each camera process wrote.
 
     Raises:
         BackendError: hardly an image became a frame.
@@ -191,9 +202,11 @@ def summarise(stream: Stream, result: Mapping[str, Any]) -> Latency:
     """
     from eipl_trt_ros.nodes.frame_timing import FrameTiming  # noqa: PLC0415
 
-    frames = [FrameTiming(*values) for values in result['frames']]
-    if len(frames) <= _FIRST:
-        msg = f'{stream.label} at {stream.rate_hz:g} Hz: {len(frames)} of {result["sent"]} arrived'
+    sent = sum(int(result['sent']) for result in results)
+    dropped = sent - sum(len(result['frames']) for result in results)
+    frames = [FrameTiming(*values) for result in results for values in result['frames'][_FIRST:]]
+    if not frames:
+        msg = f'{stream.label} at {stream.rate_hz:g} Hz: {sent - dropped} of {sent} arrived'
         raise BackendError(msg)
     parts = np.array(
         [
@@ -205,12 +218,10 @@ def summarise(stream: Stream, result: Mapping[str, Any]) -> Latency:
                 one.motion_total,
                 one.commanded - one.started - one.decode - one.motion_total,
             )
-            for one in frames[_FIRST:]
+            for one in frames
         ]
     )
     p50, topic, wait, decode, model, rest = (float(x) for x in np.median(parts, axis=0) / 1e6)
     p99 = float(np.percentile(parts[:, 0], 99) / 1e6)
-    sent = int(result['sent'])
-    dropped = sent - len(frames)
-    cpu = float(result['cpu'])
+    cpu = sum(float(result['cpu']) for result in results)
     return Latency(stream, sent, dropped, p50, p99, topic, wait, decode, model, rest, cpu)

@@ -173,13 +173,14 @@ def _time_scaling(
 def _time_node(
     console: Any, bundles: list[Bundle], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from eipl_trt_ros.benchmark.ros_latency import MATRIX, time_node  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.ros_latency import FLEET, MATRIX, time_node  # noqa: PLC0415
     from eipl_trt_ros.benchmark.tables import latency_table  # noqa: PLC0415
 
     found = []
     for bundle in bundles:
         with progress_bar(f'{bundle.name}: timing the node') as progress:
-            latencies = time_node(bundle, MATRIX, threads=args.threads[0], progress=progress)
+            streams = (*MATRIX, *FLEET)
+            latencies = time_node(bundle, streams, threads=args.threads[0], progress=progress)
         console.print(latency_table(bundle.name, latencies))
         found.append({'model': bundle.name, 'latencies': [asdict(one) for one in latencies]})
     return found

@@ -56,6 +56,7 @@ class CameraSettings:
         compressed: whether they are sent as JPEG.
         seconds: how long.
         threads: processor threads for one inference of the node.
+        domain: ROS domain; several robots may share one, each has a namespace.
 
     """
 
@@ -65,7 +66,8 @@ class CameraSettings:
     rate_hz: float
     compressed: bool
     seconds: float
-    threads: int = 1
+    threads: int
+    domain: int
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,7 +90,6 @@ def run_camera(settings: CameraSettings) -> Mapping[str, Any]:
 
     """
     bundle = load_bundle(settings.bundle)
-    domain = 1 + os.getpid() % 100
     place = f'/eipl_trt_bench_{os.getpid()}'
     parameters = {
         'bundle': settings.bundle,
@@ -98,14 +99,14 @@ def run_camera(settings: CameraSettings) -> Mapping[str, Any]:
         'image_transport': 'compressed' if settings.compressed else 'raw',
     }
     context = Context()
-    rclpy.init(context=context, domain_id=domain)
+    rclpy.init(context=context, domain_id=settings.domain)
     node = rclpy.create_node('camera', namespace=place, context=context)
     try:
         with NodeProcess(
             'eipl_trt_ros.nodes.predictor_node',
             parameters=parameters,
             remaps=[f'__ns:={place}'],
-            environment={'ROS_DOMAIN_ID': str(domain)},
+            environment={'ROS_DOMAIN_ID': str(settings.domain)},
         ) as predictor:
             return _Camera(node, bundle, settings).run(predictor)
     finally:

@@ -36,13 +36,22 @@ def test_the_parts_of_a_frame_add_up(compressed: bool, tmp_path: Path) -> None:
     assert stream.label in screen.getvalue()
 
 
+def test_robots_share_a_domain_and_each_gets_its_own_frames(tmp_path: Path) -> None:
+    bundle = write_random_bundle(tmp_path / 'bundle', SPECS['cnnrnn'])
+    stream = Stream(64, 48, 10.0, False, robots=2)
+    (found,) = time_node(bundle, [stream], seconds=1.5)
+    assert found.stream.label == '64x48 raw, 2 robots'
+    assert found.sent == pytest.approx(30, abs=2)
+    assert 0 <= found.dropped < found.sent / 2
+
+
 def test_the_matrix_has_every_size_at_every_rate_raw_and_compressed() -> None:
     assert len(set(MATRIX)) == len(MATRIX) == 32
 
 
 def test_a_stream_of_which_nothing_arrives_is_named() -> None:
     with pytest.raises(BackendError, match='160x120 raw at 30 Hz: 0 of 45 arrived'):
-        summarise(Stream(160, 120, 30.0, False), {'sent': 45, 'frames': [], 'cpu': 0.1})
+        summarise(Stream(160, 120, 30.0, False), [{'sent': 45, 'frames': [], 'cpu': 0.1}])
 
 
 def test_a_node_that_does_not_come_up_is_reported(tmp_path: Path) -> None:
