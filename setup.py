@@ -25,7 +25,9 @@ setup(
     maintainer='eipl_trt_ros contributors',
     maintainer_email='eipl-trt-ros@example.org',
     packages=find_packages(exclude=['test', 'test.*']),
-    package_data={NAME: ['py.typed', 'evaluation/templates/*', 'evaluation/data/*']},
+    package_data={
+        NAME: ['py.typed', 'evaluation/templates/*', 'evaluation/data/*', 'sim/templates/*']
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

@@ -16,9 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError, BagError
@@ -26,7 +24,13 @@ from eipl_trt_ros.evaluation.bags import Bag, ImageEvent
 from eipl_trt_ros.evaluation.live import LiveRun
 from eipl_trt_ros.evaluation.offline import Pass, PassSettings
 from eipl_trt_ros.nodes.child_process import NodeProcess
-from eipl_trt_ros.nodes.listening import START_PATIENCE, check, listen, listening
+from eipl_trt_ros.nodes.listening import (
+    START_PATIENCE,
+    Lifecycle,
+    check,
+    listen,
+    listening,
+)
 from eipl_trt_ros.nodes.live_recorder import LiveRecorder, gather
 from eipl_trt_ros.progress import Progress, untold
 
@@ -107,7 +111,7 @@ def run_live(
     ):
         recorder = LiveRecorder(context, bundle, place, compressed=compressed)
         executor.add_node(recorder)
-        lifecycle = _Lifecycle(recorder, executor, predictor, f'{place}/predictor/change_state')
+        lifecycle = Lifecycle(recorder, executor, predictor, f'{place}/predictor/change_state')
         lifecycle.change(Transition.TRANSITION_CONFIGURE)
         _connect(recorder, executor, (predictor, replay))
         lifecycle.change(Transition.TRANSITION_ACTIVATE)
@@ -136,37 +140,6 @@ def _image_stamps(bag_path: Path, offline: Pass) -> tuple[list[int], bool]:
         kind = next(topic.type for topic in bag.topics if topic.name == bag.image_topic)
         stamps = [event.stamp_ns for event in bag.events() if isinstance(event, ImageEvent)]
     return stamps, kind.endswith('CompressedImage')
-
-
-class _Lifecycle:
-    """The lifecycle service of the predictor node."""
-
-    def __init__(
-        self,
-        node: Node,
-        executor: SingleThreadedExecutor,
-        predictor: NodeProcess,
-        service: str,
-    ) -> None:
-        self._executor = executor
-        self._predictor = predictor
-        self._client = node.create_client(ChangeState, service)
-
-    def change(self, transition: int) -> None:
-        """Wait for the node, and have it make a transition."""
-        deadline = time.monotonic() + START_PATIENCE
-        while not self._client.service_is_ready():
-            check(self._predictor, BackendError, deadline)
-            listen(self._executor, 0.05)
-        request = ChangeState.Request(transition=Transition(id=transition))
-        future = self._client.call_async(request)
-        while not future.done():
-            check(self._predictor, BackendError, deadline)
-            self._executor.spin_until_future_complete(future, timeout_sec=0.1)
-        response = future.result()
-        if response is None or not response.success:
-            msg = f'the predictor node cannot be brought up: {self._predictor.last_words()}'
-            raise BackendError(msg)
 
 
 def _connect(

@@ -8,8 +8,10 @@ import argparse
 import itertools
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +21,13 @@ from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.command_line import run_module
+from eipl_trt_ros.errors import require
 from eipl_trt_ros.evaluation.machine import describe_machine
 from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.sim import demonstrations, success
 from eipl_trt_ros.sim.bag import record_samples, write_bag
 from eipl_trt_ros.sim.environment import PandaEnvironment
+from eipl_trt_ros.sim.live_report import write_live_report
 from eipl_trt_ros.sim.positions import AREAS, SPLITS
 from eipl_trt_ros.sim.rollout import judge, open_policy
 from eipl_trt_ros.sim.success_report import comparison_table, success_table, summary
@@ -42,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 after an error, which is told in one line.
 
     """
-    return run_module(_parser(), argv)
+    parser = _parser()
+    parser.set_defaults(argv=sys.argv[1:] if argv is None else list(argv))
+    return run_module(parser, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,6 +108,29 @@ def _parser() -> argparse.ArgumentParser:
         rates.add_argument(f'--{area}', type=int, default=count, help=f'places (default: {count})')
     rates.add_argument('--jobs', type=int, default=1, help='processes (default: 1)')
     rates.set_defaults(run=_success)
+
+    live = commands.add_parser(
+        'live',
+        help='a bundle drives the arm over ROS topics, in real time; writes a page with a film',
+        description='Runs sim_robot_node and predictor_node as processes, lets the predictor '
+        'grasp, and writes report.html, a film of each of the first episodes, and verdicts.json.',
+    )
+    live.add_argument('bundle', type=Path, help='folder of a bundle')
+    live.add_argument('--out', type=Path, required=True, help='folder to write')
+    live.add_argument('--backend', choices=BACKENDS, default='onnxruntime')
+    live.add_argument('--precision', choices=PRECISIONS, default='fp32', help='default: fp32')
+    live.add_argument('--mixing', type=float, default=1.0, help='input mixing (default: 1)')
+    live.add_argument(
+        '--command-type',
+        choices=('joint_trajectory', 'float64_multi_array'),
+        default='joint_trajectory',
+        help='which controller (default: joint_trajectory)',
+    )
+    live.add_argument('--place', choices=AREAS, default='unseen', help='default: unseen')
+    live.add_argument('--index', type=int, default=0, help='first place (default: 0)')
+    live.add_argument('--episodes', type=int, default=1, help='how many (default: 1)')
+    live.add_argument('--films', type=int, default=1, help='of how many (default: 1)')
+    live.set_defaults(run=_live)
     return parser
 
 
@@ -173,6 +202,38 @@ def _success(args: argparse.Namespace) -> None:
     with atomic_write(args.out / 'summary.json') as out:
         out.write(json.dumps(found, indent=1).encode() + b'\n')
     _log.info('%s', tables)
+
+
+def _live(args: argparse.Namespace) -> None:
+    require('rclpy', install='source the setup.bash of ROS 2', needed_for='live')
+    from eipl_trt_ros.nodes.sim_run import SimSettings, run_episodes  # noqa: PLC0415
+
+    settings = SimSettings(
+        backend=args.backend,
+        precision=args.precision,
+        input_mixing=args.mixing,
+        command_type=args.command_type,
+        place=args.place,
+        index=args.index,
+        episodes=args.episodes,
+        films=args.films,
+    )
+    bundle = load_bundle(args.bundle)
+    with progress_bar(f'{bundle.name}: {args.episodes} episodes in real time') as progress:
+        episodes = run_episodes(bundle, settings, progress=progress)
+    for episode in episodes:
+        how = 'lifted' if episode.verdict['lifted'] else 'not lifted'
+        _log.info('%s: the cube is %s', episode.verdict['place'], how)
+    write_live_report(
+        args.out,
+        bundle,
+        episodes,
+        how=f'{args.precision}, mixing {args.mixing:g}, {args.command_type}',
+        when=datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
+        command=shlex.join(['python', '-m', 'eipl_trt_ros.sim', *args.argv]),
+        facts=describe_machine(),
+    )
+    _log.info('%s', args.out / 'report.html')
 
 
 if __name__ == '__main__':

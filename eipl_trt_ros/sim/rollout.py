@@ -117,7 +117,7 @@ class PredictorPolicy:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        _check_robot(predictor.bundle)
+        check_robot(predictor.bundle)
         self._predictor = predictor
 
     def reset(self) -> None:
@@ -202,7 +202,14 @@ def _success(outcomes: Sequence[Outcome]) -> tuple[int, int]:
     return sum(outcome.lifted for outcome in outcomes), len(outcomes)
 
 
-def _check_robot(bundle: Bundle) -> None:
+def check_robot(bundle: Bundle) -> None:
+    """
+    Refuse a bundle that was trained for another robot, or another rate.
+
+    Raises:
+        BundleError: it was.
+
+    """
     names = tuple(bundle.joint_names)
     if names != JOINT_NAMES or not math.isclose(bundle.rate_hz, 1 / FRAME_SECONDS):
         msg = (

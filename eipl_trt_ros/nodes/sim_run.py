@@ -1,0 +1,120 @@
+# Copyright 2026 eipl_trt_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the simulated robot and the predictor as processes, and records what comes of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lifecycle_msgs.msg import Transition
+
+from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.errors import BackendError
+from eipl_trt_ros.nodes.child_process import NodeProcess
+from eipl_trt_ros.nodes.listening import START_PATIENCE, Lifecycle, check, listen, listening
+from eipl_trt_ros.nodes.sim_recorder import Episode, SimRecorder
+from eipl_trt_ros.progress import Progress, untold
+from eipl_trt_ros.sim.rollout import check_robot
+
+# rad/s^2: the least of the Panda's joints (Franka Emika's data sheet); a URDF has no accelerations
+ACCELERATION = 7.5
+_QUIET = 0.5  # seconds in which the last messages arrive
+_TOPICS = {
+    'joint_trajectory': '~/joint_trajectory:=/arm_controller/joint_trajectory',
+    'float64_multi_array': '~/commands:=/arm_controller/commands',
+}
+
+
+@dataclass(frozen=True)
+class SimSettings:
+    """What to run; the names are those of the nodes' parameters."""
+
+    backend: str = 'onnxruntime'
+    precision: str = 'fp32'
+    input_mixing: float = 1.0
+    command_type: str = 'joint_trajectory'
+    place: str = 'unseen'
+    index: int = 0
+    episodes: int = 1
+    films: int = 1
+
+
+def run_episodes(
+    bundle: Bundle,
+    settings: SimSettings,
+    *,
+    domain: int | None = None,
+    ready: Callable[[], bool] = lambda: True,
+    progress: Progress = untold,
+) -> list[Episode]:
+    """
+    Let a bundle grasp, over ROS topics and in real time.
+
+    Args:
+        bundle: what drives the arm.
+        settings: how.
+        domain: of ROS; one of this process's own by default.
+        ready: asked until it says yes, before the predictor is activated: for others who listen
+            and must not miss anything.
+        progress: told the share of the episodes that are over.
+
+    Returns:
+        The episodes, in order.
+
+    Raises:
+        BundleError: the bundle is for another robot.
+        BackendError: a node did not come up, or ended; the text ends with its last words.
+
+    """
+    check_robot(bundle)
+    domain = 1 + os.getpid() % 100 if domain is None else domain
+    environment = {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    with (
+        listening(domain) as (context, executor),
+        NodeProcess(
+            'eipl_trt_ros.nodes.sim_robot_node',
+            parameters={
+                name: getattr(settings, name)
+                for name in ('command_type', 'place', 'index', 'episodes')
+            },
+            remaps=[],
+            environment=environment,
+        ) as robot,
+        NodeProcess(
+            'eipl_trt_ros.nodes.predictor_node',
+            parameters={
+                'bundle': str(bundle.path.resolve()),
+                'default_acceleration': ACCELERATION,
+                **{
+                    name: getattr(settings, name)
+                    for name in ('backend', 'precision', 'input_mixing', 'command_type')
+                },
+            },
+            remaps=[
+                'image:=/camera/image_raw',
+                '~/gripper_command:=/gripper/close',
+                _TOPICS[settings.command_type],
+            ],
+            environment=environment,
+        ) as predictor,
+    ):
+        recorder = SimRecorder(context, bundle, settings.films)
+        executor.add_node(recorder)
+        lifecycle = Lifecycle(recorder, executor, predictor, '/predictor/change_state')
+        lifecycle.change(Transition.TRANSITION_CONFIGURE)
+        deadline = time.monotonic() + START_PATIENCE
+        while not (recorder.hears() and ready()):
+            check(robot, BackendError, deadline)
+            listen(executor, 0.05)
+        lifecycle.change(Transition.TRANSITION_ACTIVATE)
+        while robot.exit_code is None:
+            check(predictor, BackendError)
+            listen(executor, 0.1)
+            progress(len(recorder.episodes) / settings.episodes)
+        if robot.exit_code != 0:
+            check(robot, BackendError)
+        listen(executor, _QUIET)
+        return recorder.episodes
