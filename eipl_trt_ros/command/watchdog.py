@@ -88,7 +88,7 @@ class Watchdog:
         self._fresh: dict[Source, int | None] = dict.fromkeys(Source)
         self._event: tuple[Event, int] | None = None
         self._insane_ns: int | None = None
-        self._sane_ns = 0
+        self._held_ns = 0
         self._tripped = False
         self.phase = Phase.OFF
         """What may be commanded since the last `update`."""
@@ -100,7 +100,6 @@ class Watchdog:
         self._fresh = dict.fromkeys(Source)
         self._event = None
         self._insane_ns = now_ns
-        self._sane_ns = now_ns
         self.disengage()
 
     def feed(self, source: Source, now_ns: int) -> None:
@@ -140,7 +139,6 @@ class Watchdog:
         if reason is None:
             self.phase, self.reason = Phase.DRIVING, ''
             self._event = None
-            self._sane_ns = now_ns
             self._tripped = False
         return reason
 
@@ -161,16 +159,16 @@ class Watchdog:
     def update(self, now_ns: int) -> Phase:
         """Return what may be commanded at a time; call it once in every period."""
         unready = self.unready(now_ns)
-        insane = self._insane_ns == now_ns
-        if not insane:
-            self._sane_ns = now_ns
+        insane_ns = self._insane_ns
         if self.phase is Phase.DRIVING and unready is not None:
-            self.phase = Phase.HOLDING
-            self.reason = self._event[0].value if not insane and self._event else unready
+            self.phase, self._held_ns = Phase.HOLDING, now_ns
+            event = self._event if insane_ns != now_ns else None
+            self.reason = unready if event is None else event[0].value
         elif self.phase is Phase.HOLDING:
             if unready is None:
                 self._drive_on()
-            elif now_ns - self._sane_ns > self._times.hold:
+            # what comes back before the inputs have been sane for long enough has never gone
+            elif insane_ns is not None and insane_ns - self._held_ns > self._times.hold:
                 self.phase, self.reason = Phase.STOPPED, unready
         elif self.phase is Phase.STOPPED and unready is None and self._resumes:
             self._drive_on()

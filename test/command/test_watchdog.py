@@ -93,6 +93,16 @@ def test_an_event_makes_the_arm_hold_for_the_time_of_recovery(event):
     assert run.go_on(30) is Phase.DRIVING
 
 
+def test_what_happens_again_and_again_ends_the_commands_too():
+    run = Run().drive()
+    for passed in range(0, 1100, 100):
+        run.dog.happen(Event.TIME_JUMP, run.now + MS)
+        assert run.go_on(100) is Phase.HOLDING, passed
+    run.dog.happen(Event.TIME_JUMP, run.now + MS)
+    assert run.go_on(10) is Phase.STOPPED
+    assert Event.TIME_JUMP.value in run.dog.reason
+
+
 def test_what_was_tripped_never_resumes_by_itself():
     run = Run('automatic').drive()
     run.dog.trip('does not follow')
