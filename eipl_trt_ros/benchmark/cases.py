@@ -50,15 +50,23 @@ class PredictorCase:
         backend: name of the backend.
         threads: CPU threads for one inference.
         image: whether the predicted image is computed too.
+        precision: of the backend.
 
     """
 
     def __init__(
-        self, name: str, bundle: Bundle, *, backend: str, threads: int, image: bool
+        self,
+        name: str,
+        bundle: Bundle,
+        *,
+        backend: str,
+        threads: int,
+        image: bool,
+        precision: str = 'fp32',
     ) -> None:
         self.name = name
         self._image = image
-        self._predictor = open_predictor(bundle, backend, threads=threads)
+        self._predictor = open_predictor(bundle, backend, precision=precision, threads=threads)
 
     def frame(self, picture: NDArray[np.uint8], joints: NDArray[np.float64]) -> object:
         """Run one frame; see `Case`."""

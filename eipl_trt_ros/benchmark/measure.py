@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.benchmark.cases import CASES, Case
+from eipl_trt_ros.benchmark.cases import CASES, Case, Maker
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.errors import BackendError, MissingPackageError
+from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
 from eipl_trt_ros.progress import Progress, untold
 
 _WARM_UP = 20
@@ -133,6 +133,7 @@ def time_bundle(
     *,
     frames: int,
     threads: int,
+    makers: Mapping[str, Maker] = CASES,
     without: Collection[str] = (),
     progress: Progress = untold,
 ) -> tuple[Mapping[str, Timing], tuple[str, ...]]:
@@ -141,6 +142,7 @@ def time_bundle(
 
     Args:
         bundle: the model.
+        makers: the cases, by name.
         without: names of cases to leave out.
         frames: how many frames of each case are timed.
         threads: CPU threads for one inference.
@@ -159,13 +161,16 @@ def time_bundle(
     missing: list[str] = []
     cases: list[Case] = []
     with ExitStack() as stack:
-        for name, make in CASES.items():
+        for name, make in makers.items():
             if name in without:
                 continue
             try:
                 cases.append(stack.enter_context(closing(make(name, bundle, threads))))
-            except (MissingPackageError, BackendError) as error:
+            except (MissingPackageError, BackendError, EngineError) as error:
                 missing.append(f'{name}: {error}')
+        if not cases:
+            msg = f'nothing can be timed here: {"; ".join(missing)}'
+            raise BackendError(msg)
         timings = measure(
             cases, pictures, joints, frames=frames, warm_up=_WARM_UP, progress=progress
         )

@@ -63,7 +63,7 @@ class OpenVinoCase(WholeModelCase):
         super().__init__(name, bundle)
         openvino: Any = require('openvino', install='pip install openvino', needed_for=name)
         self._state = [np.zeros((1, bundle.model.rec_dim), np.float32) for _ in 'hc']
-        with _exported(bundle) as path:
+        with plain_export(bundle) as path:
             # fp32, as the others: on some processors OpenVINO would round to bf16 by itself
             options = {
                 'INFERENCE_NUM_THREADS': threads,
@@ -102,12 +102,19 @@ def plain_session(bundle: Bundle, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    with _exported(bundle) as path:
+    with plain_export(bundle) as path:
         return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 
 @contextmanager
-def _exported(bundle: Bundle) -> Iterator[Path]:
+def plain_export(bundle: Bundle) -> Iterator[Path]:
+    """
+    Give EIPL's export of a bundle as a file, for the block.
+
+    Raises:
+        MissingPackageError: what exports is not installed.
+
+    """
     for package in ('torch', 'onnx'):
         require(package, install=f'pip install {package}', needed_for='the plain export')
     from eipl_trt_ros.export.plain import export_plain  # noqa: PLC0415

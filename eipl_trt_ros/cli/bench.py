@@ -61,6 +61,12 @@ def add_parser(subparsers: Any) -> None:
         '--compile', action='store_true', help='time torch.compile too; it compiles for a minute'
     )
     parser.add_argument(
+        '--gpu',
+        action='store_true',
+        help="instead, time the ways on a GPU: PyTorch, the paper's structure, TensorRT engines "
+        'of the bundle (build them first with: eipl_trt build)',
+    )
+    parser.add_argument(
         '--scaling',
         action='store_true',
         help='time several models in one process and images of other sizes too',
@@ -115,17 +121,22 @@ def run(args: argparse.Namespace) -> int:
 def _time_models(
     console: Any, bundles: list[Bundle], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from eipl_trt_ros.benchmark.cases import COMPILED  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.cases import CASES, COMPILED  # noqa: PLC0415
     from eipl_trt_ros.benchmark.measure import time_bundle  # noqa: PLC0415
     from eipl_trt_ros.benchmark.report import roofline_lines, run_record  # noqa: PLC0415
     from eipl_trt_ros.benchmark.roofline import measure_ceilings  # noqa: PLC0415
     from eipl_trt_ros.benchmark.tables import table_of  # noqa: PLC0415
 
     without = () if args.compile else (COMPILED,)
+    makers = CASES
+    if args.gpu:
+        from eipl_trt_ros.benchmark.gpu import GPU_CASES  # noqa: PLC0415
+
+        makers = GPU_CASES
     runs = []
     for threads in args.threads:
         try:
-            ceilings = measure_ceilings(threads)
+            ceilings = None if args.gpu else measure_ceilings(threads)
         except MissingPackageError as error:
             ceilings = None
             console.print(f'left out: {error}', style='yellow', markup=False)
@@ -136,6 +147,7 @@ def _time_models(
                     bundle,
                     frames=args.frames,
                     threads=threads,
+                    makers=makers,
                     without=without,
                     progress=progress,
                 )
