@@ -109,6 +109,7 @@ def time_node(
     bundle: Bundle,
     streams: Sequence[Stream],
     *,
+    backend: str = 'onnxruntime',
     threads: int = 1,
     seconds: float = _SECONDS,
     progress: Progress = untold,
@@ -119,6 +120,7 @@ def time_node(
     Args:
         bundle: the model.
         streams: how images are sent.
+        backend: what executes the model.
         threads: processor threads for one inference.
         seconds: how long each stream lasts.
         progress: told the share of the streams that are done.
@@ -132,31 +134,30 @@ def time_node(
         progress(index / len(streams))
         with tempfile.TemporaryDirectory(prefix='eipl_trt_') as folder:
             stepped = _stepped_at(bundle, stream.rate_hz, Path(folder) / 'bundle')
+            settings = {'backend': backend, 'threads': threads, 'seconds': seconds}
             with ThreadPoolExecutor(stream.robots) as pool:
                 robots = [
-                    pool.submit(_run, stepped, stream, threads, seconds)
-                    for _ in range(stream.robots)
+                    pool.submit(_run, stepped, stream, settings) for _ in range(stream.robots)
                 ]
                 found.append(summarise(stream, [robot.result() for robot in robots]))
     return found
 
 
 def _stepped_at(bundle: Bundle, rate_hz: float, path: Path) -> Bundle:
-    shutil.copytree(bundle.path, path, ignore=shutil.ignore_patterns('engines'))
+    shutil.copytree(bundle.path, path)
     camera = CameraSpec(bundle.camera.encoding, 1, None, 'none')
     draft = dataclasses.replace(bundle, path=path, rate_hz=rate_hz, camera=camera)
     return write_bundle(draft, list(bundle.files))
 
 
-def _run(bundle: Bundle, stream: Stream, threads: int, seconds: float) -> Mapping[str, Any]:
+def _run(bundle: Bundle, stream: Stream, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
     settings = {
+        **chosen,
         'bundle': str(bundle.path),
         'width': stream.width,
         'height': stream.height,
         'rate_hz': stream.rate_hz,
         'compressed': stream.compressed,
-        'seconds': seconds,
-        'threads': threads,
         'domain': 1 + os.getpid() % 100,
     }
     root = Path(eipl_trt_ros.__file__).parents[1]
@@ -177,7 +178,7 @@ def _run(bundle: Bundle, stream: Stream, threads: int, seconds: float) -> Mappin
             capture_output=True,
             text=True,
             check=True,
-            timeout=seconds + _MORE_PATIENCE,
+            timeout=chosen['seconds'] + _MORE_PATIENCE,
         )
         return json.loads(done.stdout.splitlines()[-1])
     except subprocess.CalledProcessError as error:

@@ -56,6 +56,7 @@ class CameraSettings:
         compressed: whether they are sent as JPEG.
         seconds: how long.
         threads: processor threads for one inference of the node.
+        backend: what executes the model in the node.
         domain: ROS domain; several robots may share one, each has a namespace.
 
     """
@@ -68,6 +69,7 @@ class CameraSettings:
     seconds: float
     threads: int
     domain: int
+    backend: str
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,7 +96,7 @@ def run_camera(settings: CameraSettings) -> Mapping[str, Any]:
     parameters = {
         'bundle': settings.bundle,
         'autostart': True,
-        'backend': 'onnxruntime',
+        'backend': settings.backend,
         'threads': settings.threads,
         'image_transport': 'compressed' if settings.compressed else 'raw',
     }

@@ -11,7 +11,6 @@ import pytest
 from builders import SPECS, write_random_bundle
 from rich.console import Console
 
-from eipl_trt_ros.benchmark import measure as measuring
 from eipl_trt_ros.benchmark.cases import CASES, COMPILED
 from eipl_trt_ros.benchmark.measure import make_inputs, measure, time_bundle
 from eipl_trt_ros.benchmark.tables import table_of
@@ -83,15 +82,12 @@ def test_every_case_runs_on_a_real_bundle(bundle: Bundle) -> None:
         assert name in screen.getvalue()
 
 
-def test_a_case_without_its_package_is_left_out_and_named(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_case_without_its_package_is_left_out_and_named(bundle: Bundle) -> None:
     def no_torch(name: str, bundle: Bundle, threads: int) -> None:
         msg = 'needs torch: pip install torch'
         raise MissingPackageError(msg)
 
     some = {'first': no_torch, 'ours, motion only': CASES['ours, motion only']}
-    monkeypatch.setattr(measuring, 'CASES', some)
-    timings, missing = time_bundle(bundle, frames=3, threads=1)
+    timings, missing = time_bundle(bundle, frames=3, threads=1, makers=some)
     assert list(timings) == ['ours, motion only']
     assert missing == ('first: needs torch: pip install torch',)

@@ -121,6 +121,8 @@ def test_engines_of_a_machine_without_a_gpu_give_what_those_built_here_give(
     model, precision, other_engines: Path, gpu, measured
 ) -> None:
     bundle = load_bundle(other_engines / model)
+    if not list(EngineStore(bundle).path.glob(f'image-{precision}-*.json')):
+        pytest.skip(f'the other machine built no {model} in {precision}')
     mine = gpu.backend(model, precision)
     with Predictor(bundle, open_engines(bundle, precision)) as other:
         here = Predictor(bundle, mine)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from eipl_trt_ros.backends.cuda import CudaDevice
 from eipl_trt_ros.backends.driver import find_driver
+from eipl_trt_ros.backends.engines import open_engines
 from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.engines.machine import this_machine
 from eipl_trt_ros.engines.runtime import Engine
@@ -151,6 +153,50 @@ def test_the_gpu_does_a_frame_in_the_order_that_was_meant(gpu, measured) -> None
 
 def _kind(name: str) -> str:
     return next((kind for kind in ('HtoD', 'DtoH', 'DtoD', 'Memset') if kind in name), 'kernels')
+
+
+def test_what_a_frame_costs_beside_the_engine_is_small(gpu, measured, monkeypatch) -> None:
+    """The time of a frame without what it waits for the GPU."""
+    for model in MODELS:
+        backend = gpu.backend(model)
+        device, waited, spent = backend._device, [0], []
+        wait = device.synchronize
+
+        def timed(wait=wait, waited=waited) -> None:
+            begin = time.perf_counter_ns()
+            wait()
+            waited[0] = time.perf_counter_ns() - begin
+
+        predictor = Predictor(gpu.bundle(model), backend)
+        demonstration = gpu.demonstration(model)
+        with monkeypatch.context() as patch:
+            patch.setattr(device, 'synchronize', timed)
+            for index in range(1000):
+                place = index % len(demonstration.images)
+                begin = time.perf_counter_ns()
+                predictor.step(demonstration.images[place], demonstration.joints[place])
+                spent.append((time.perf_counter_ns() - begin, waited[0]))
+        whole, waiting = np.median(np.array(spent[100:]), axis=0) / 1e3
+        measured(
+            f'{model}, {backend.notes["host memory"]}: frame {whole:.1f} us, waiting '
+            f'{waiting:.1f}, everything else {whole - waiting:.1f}'
+        )
+        assert whole - waiting < 60
+
+
+def test_opening_and_closing_leaves_nothing_behind(gpu, measured) -> None:
+    process, sizes = psutil.Process(), []
+    for _ in range(12):
+        backend = open_engines(gpu.bundle('cnnrnn'), 'fp32')
+        backend.run_motion()
+        backend.close()
+        del backend
+        gc.collect()
+        sizes.append((process.memory_info().rss, _free()))
+    host, device = np.diff(np.array(sizes[3:]), axis=0).mean(axis=0)
+    measured(f'{host / 1e6:.2f} MB of the host, {-device / 1e6:.2f} MB of the GPU a time')
+    assert host < 10e6
+    assert -device < 4e6
 
 
 @pytest.mark.slow
