@@ -181,7 +181,7 @@ def test_what_a_frame_costs_beside_the_engine_is_small(gpu, measured, monkeypatc
             f'{model}, {backend.notes["host memory"]}: frame {whole:.1f} us, waiting '
             f'{waiting:.1f}, everything else {whole - waiting:.1f}'
         )
-        assert whole - waiting < 60
+        assert whole - waiting < 200
 
 
 def test_opening_and_closing_leaves_nothing_behind(gpu, measured) -> None:
