@@ -19,6 +19,7 @@ from eipl_trt_ros.engines.int8_options import Int8Options
 from eipl_trt_ros.engines.int8_recipe import (
     FORMAT,
     RECIPE_NAME,
+    REWRITE,
     GraphRecipe,
     Int8Recipe,
     Provenance,
@@ -83,6 +84,7 @@ class _Calibration:
         self._graphs = [graph for graph in GRAPHS if f'{graph}.onnx' in bundle.files]
         self._frame = Int8Recipe(
             FORMAT,
+            REWRITE,
             bundle.files[WEIGHTS_NAME].sha256,
             Provenance(
                 ' '.join(str(path) for path in options.demonstrations),

@@ -57,7 +57,7 @@ def load_graph(path: Path) -> onnx.ModelProto:
 
 def runs_in_half(name: str, operator: str = '') -> bool:
     """Tell by its name whether a node of a bundle's graph shall run in fp16."""
-    if operator in _FP32_OPERATORS or name.endswith('_norm'):
+    if operator in _FP32_OPERATORS or any(part.endswith('_norm') for part in name.split('/')):
         return False
     return name.startswith(_IMAGE_LAYERS) or name in _ALSO_HALF
 

@@ -22,6 +22,9 @@ from eipl_trt_ros.records import read_record, write_record
 
 RECIPE_NAME = 'int8.json'
 FORMAT = 1
+# Raised when a graph is rewritten in another way than before: engines of old are then built anew,
+# and calibrating measures anew.
+REWRITE = 2
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Int8Recipe:
 
     Attributes:
         format: of this file.
+        rewrite: how graphs were rewritten when it was made, see `REWRITE`.
         weights_sha256: of the weights that it was made with.
         calibration: what it was calibrated with.
         method: how ranges were cut off.
@@ -125,6 +129,7 @@ class Int8Recipe:
     """
 
     format: int
+    rewrite: int
     weights_sha256: str
     calibration: Provenance
     method: str

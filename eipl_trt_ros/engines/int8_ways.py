@@ -106,6 +106,7 @@ class Calibrated:
     ) -> None:
         tensorrt.check_calibrators(f'{bundle.path}: int8')
         self._bundle = bundle
+        self._tensorrt = tensorrt
         self._operators = options.operators
         self._store = store
         self._demonstrations: list[Demonstration] = []
@@ -141,6 +142,6 @@ class Calibrated:
                 self._store.calibration_cache(recipe),
                 lambda found: self._store.keep_calibration_cache(recipe, found),
             )
-            yield calibrated_request(self._bundle, recipe, batches)
+            yield calibrated_request(self._bundle, recipe, self._tensorrt, batches)
         finally:
             device.close()

@@ -11,15 +11,13 @@ from pathlib import Path
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
 from eipl_trt_ros.engines.inspector import Inspection
-from eipl_trt_ros.engines.int8_recipe import LayerShare
+from eipl_trt_ros.engines.int8_recipe import REWRITE, LayerShare
 from eipl_trt_ros.engines.machine import Machine
 from eipl_trt_ros.errors import BundleError, EngineError
 from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.records import read_record, write_record
 
 FORMAT = 2
-# Raised when a graph is rewritten in another way than before: engines of old are then built anew.
-REWRITE = 2
 
 
 @dataclass(frozen=True)

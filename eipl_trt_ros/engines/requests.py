@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import onnx
+
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.calibrator import Batches
 from eipl_trt_ros.engines.half import QUANTISERS, load_graph, runs_in_half
 from eipl_trt_ros.engines.int8_recipe import GraphRecipe
 from eipl_trt_ros.engines.manifest import Recipe
+from eipl_trt_ros.engines.normalisation import spell_out_normalisation
 from eipl_trt_ros.engines.quantize import quantisable
 from eipl_trt_ros.engines.rewrite import half_graph, quantized_graph
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT
@@ -56,40 +59,48 @@ def make_request(
         EngineError: the graph cannot be read.
 
     """
-    request = _plain(bundle, recipe)
+    request = _plain(bundle, recipe, tensorrt)
     if recipe.precision == 'fp32':
         return request
     if tensorrt.features.strong_typing:
         model = half_graph(bundle, recipe.graph, quantized)
-        return replace(request, graph=model.SerializeToString(deterministic=True))
+        return replace(request, graph=_whole(model))
     if quantized is None:
         return replace(request, half=True, keep_fp32=_delicate)
     free = frozenset(quantized.layers)
     model = quantized_graph(bundle, quantized)
     return replace(
         request,
-        graph=model.SerializeToString(deterministic=True),
+        graph=_whole(model if tensorrt.features.normalisation else spell_out_normalisation(model)),
         half=True,
         int8=True,
         keep_fp32=lambda name: _delicate(name) and not (name in free or name.endswith(QUANTISERS)),
     )
 
 
-def calibrated_request(bundle: Bundle, recipe: Recipe, batches: Batches) -> BuildRequest:
+def calibrated_request(
+    bundle: Bundle, recipe: Recipe, tensorrt: TensorRT, batches: Batches
+) -> BuildRequest:
     """
     Put together a build in which TensorRT finds int8's ranges and layers itself.
 
     Only in the image's encoders and decoders: soft-argmax, layer normalisation, the LSTM and what
     reads joints and points off it are held to fp32.
     """
-    return replace(
-        _plain(bundle, recipe), half=True, int8=True, keep_fp32=_delicate, calibration=batches
-    )
+    request = _plain(bundle, recipe, tensorrt)
+    return replace(request, half=True, int8=True, keep_fp32=_delicate, calibration=batches)
 
 
-def _plain(bundle: Bundle, recipe: Recipe) -> BuildRequest:
+def _plain(bundle: Bundle, recipe: Recipe, tensorrt: TensorRT) -> BuildRequest:
     title = f'{bundle.path}: {recipe.graph} {recipe.precision}'
-    return BuildRequest(title, bundle.graph_path(recipe.graph), tf32=recipe.tf32)
+    path = bundle.graph_path(recipe.graph)
+    if tensorrt.features.normalisation:
+        return BuildRequest(title, path, tf32=recipe.tf32)
+    return BuildRequest(title, _whole(spell_out_normalisation(load_graph(path))), recipe.tf32)
+
+
+def _whole(model: onnx.ModelProto) -> bytes:
+    return model.SerializeToString(deterministic=True)
 
 
 def _delicate(name: str) -> bool:

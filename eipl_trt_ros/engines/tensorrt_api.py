@@ -46,6 +46,7 @@ class Features:
         timing_cache: a cache of measured kernels that shortens the next build; in TensorRT-RTX
             the calls are there but do nothing, because kernels are chosen when a graph is run.
         profiling_verbosity: whether an engine can be told to keep each layer's precision.
+        normalisation: a layer for layer normalisation (8.6 on).
         kernels_at_load: kernels are chosen and compiled when an engine is loaded (TensorRT-RTX),
             and can be kept in a file.
 
@@ -57,6 +58,7 @@ class Features:
     calibrators: bool
     timing_cache: bool
     profiling_verbosity: bool
+    normalisation: bool
     kernels_at_load: bool
 
 
@@ -295,6 +297,7 @@ def detect_features(trt: Any) -> Features:
         calibrators=hasattr(trt, 'IInt8EntropyCalibrator2') and hasattr(config, 'int8_calibrator'),
         timing_cache=hasattr(config, 'create_timing_cache') and not kernels_at_load,
         profiling_verbosity=hasattr(trt, 'ProfilingVerbosity'),
+        normalisation=hasattr(trt, 'INormalizationLayer'),
         kernels_at_load=kernels_at_load,
     )
 

@@ -12,8 +12,22 @@ import numpy as np
 import pytest
 from builders import SPECS, make_pictures, write_random_bundle, write_weights_only_bundle
 
+from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle, load_bundle
 from eipl_trt_ros.cli import main
+from eipl_trt_ros.engines.half import load_graph
+from eipl_trt_ros.engines.int8_options import OPERATORS
+from eipl_trt_ros.engines.int8_recipe import (
+    FORMAT,
+    REWRITE,
+    GraphRecipe,
+    Int8Recipe,
+    Provenance,
+    Threshold,
+    read_recipe,
+    write_recipe,
+)
 from eipl_trt_ros.engines.machine import this_machine
+from eipl_trt_ros.engines.quantize import inputs_of, quantisable
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
@@ -60,103 +74,109 @@ def calibration(tmp_path: Path) -> Path:
     return path
 
 
+def quantise_everything(bundle: Bundle) -> None:
+    """Give a bundle a recipe by which every layer is int8, without the minutes of finding one."""
+    found = []
+    for graph in GRAPHS:
+        path = bundle.graph_path(graph)
+        model = load_graph(path)
+        layers = tuple(quantisable(model))
+        thresholds = tuple(Threshold(value, 1.0) for value in inputs_of(model, layers))
+        sha256 = bundle.files[path.name].sha256
+        found.append(GraphRecipe(graph, sha256, layers, len(layers), thresholds))
+    weights = bundle.files[WEIGHTS_NAME].sha256
+    source = Provenance('none', '0', 1, 1)
+    budgets = 1e3, 255.0
+    write_recipe(
+        bundle,
+        Int8Recipe(FORMAT, REWRITE, weights, source, 'minmax', OPERATORS, *budgets, tuple(found)),
+    )
+
+
 @pytest.mark.parametrize('model', SPECS)
 def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
-    model: str, tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / model
-    bundle = write_random_bundle(path, SPECS[model])
-    command = ['build', str(path), '--precision', 'int8', '--calibration', str(calibration)]
-    command += [
-        '--graph',
-        *GRAPHS,
-        '--int8-operators',
-        'Gemm',
-        '--budget',
-        '1000',
-        '--image-budget',
-        '255',
-    ]
+    bundle = write_random_bundle(tmp_path, SPECS[model])
+    quantise_everything(bundle)
+    command = ['build', str(tmp_path), '--precision', 'int8', '--graph', *GRAPHS]
+    command += ['--int8-operators', 'Gemm']
     assert main(command) == 0
     out = capsys.readouterr().out
     for graph in GRAPHS:
         manifest, _ = EngineStore(bundle).load(graph, 'int8', this_machine())
         report = manifest.int8
         assert report is not None
-        assert len(report.layers) == report.candidates
-        assert f'{report.candidates} of {report.candidates} layers in int8' in out
+        nodes = {
+            node.name: node.op_type for node in load_graph(bundle.graph_path(graph)).graph.node
+        }
+        assert {nodes[layer] for layer in report.layers} <= {'Gemm'}
+        assert report.rate is None  # of these layers together nobody knows
+        assert f'{len(report.layers)} of {report.candidates} layers in int8' in out
         assert manifest.command.endswith(' --int8-operators Gemm')
     assert main(command) == 0
     assert capsys.readouterr().out.count('was there') == len(GRAPHS)
 
 
-def test_int8_that_the_installed_version_cannot_build_is_refused_with_what_it_can(
+def test_a_build_calibrates_where_demonstrations_are_named(
     tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_random_bundle(tmp_path / 'bundle')
+    command = ['build', str(bundle.path), '--precision', 'int8', '--int8-operators', 'Gemm']
+    budgets = ['--budget', '1000', '--image-budget', '255']
+    assert main([*command, '--calibration', str(calibration), *budgets]) == 0
+    out = capsys.readouterr().out
+    recipe = read_recipe(load_bundle(bundle.path))
+    assert recipe.operators == ('Gemm',)
+    for graph in ('motion', 'image'):
+        manifest, _ = EngineStore(bundle).load(graph, 'int8', this_machine())
+        assert manifest.int8 is not None
+        assert manifest.int8.layers == recipe.of(load_bundle(bundle.path), graph).layers
+        assert manifest.int8.rate == recipe.of(load_bundle(bundle.path), graph).rate
+    assert 'joint error' in out
+    assert main(command) == 0  # by the recipe that is there now
+    assert capsys.readouterr().out.count('was there') == 2
+
+
+def test_int8_that_the_installed_version_cannot_build_is_refused_with_what_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if this_machine().version >= '1.7':
         pytest.skip('this version builds convolutions in int8')
-    write_random_bundle(tmp_path / 'bundle')
-    command = ['build', str(tmp_path / 'bundle'), '--precision', 'fp32', 'int8']
-    assert (
-        main(
-            [
-                *command,
-                '--calibration',
-                str(calibration),
-                '--budget',
-                '1000',
-                '--image-budget',
-                '255',
-            ]
-        )
-        == 2
-    )
+    quantise_everything(write_random_bundle(tmp_path))
+    assert main(['build', str(tmp_path), '--precision', 'fp32', 'int8']) == 2
     error = capsys.readouterr().err
     assert 'it builds in int8: Gemm; leave it at these with --int8-operators Gemm' in error
-    kept = {path.name[:11] for path in (tmp_path / 'bundle' / 'engines').glob('*.plan')}
+    kept = {path.name[:11] for path in (tmp_path / 'engines').glob('*.plan')}
     assert kept == {'motion-fp32', 'image-fp32-'}
 
 
 @pytest.mark.parametrize('model', SPECS)
-def test_a_newer_tensorrt_rtx_builds_convolutions_in_int8(
-    model: str, tmp_path: Path, calibration: Path
-) -> None:
+def test_a_newer_tensorrt_rtx_builds_every_layer_in_int8(model: str, tmp_path: Path) -> None:
     folder = Path(sys.prefix) / 'tensorrt' / 'rtx-1.7'
     if not folder.is_dir():
         pytest.skip(
             f'not installed: pip install --no-deps --target {folder} '
             'tensorrt-rtx-cu13-bindings==1.7.1.116 tensorrt-rtx-cu13-libs==1.7.1.116'
         )
-    path = tmp_path / model
-    bundle = write_random_bundle(path, SPECS[model])
+    bundle = write_random_bundle(tmp_path, SPECS[model])
+    quantise_everything(bundle)
     environment = {**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{Path(__file__).parents[2]}'}
+    command = [sys.executable, '-m', 'eipl_trt_ros', 'build', tmp_path, '--precision', 'int8']
     done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'eipl_trt_ros',
-            'build',
-            path,
-            '--precision',
-            'int8',
-            '--calibration',
-            calibration,
-            '--graph',
-            *GRAPHS,
-            '--budget',
-            '1000',
-            '--image-budget',
-            '255',
-        ],
+        [*command, '--graph', *GRAPHS],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for manifest in EngineStore(bundle).manifests():
+    manifests = EngineStore(bundle).manifests()
+    assert {manifest.recipe.graph for manifest in manifests} == set(GRAPHS)
+    for manifest in manifests:
         assert manifest.recipe.machine.version == '1.7.1.116'
         assert manifest.int8 is not None
+        assert len(manifest.int8.layers) == manifest.int8.candidates
         assert any('conv' in layer for layer in manifest.int8.layers)
     with pytest.raises(EngineError, match=r'built by TensorRT-RTX 1\.7\.1\.116, here is'):
         EngineStore(bundle).load('motion', 'int8', this_machine())

@@ -124,6 +124,7 @@ class OldTensorRT:
             OnnxParser=Parser,
             IBuilderConfig=Config,
             IInt8EntropyCalibrator2=object,
+            INormalizationLayer=object,
             ILayer=Layer('any'),
             BuilderFlag=SimpleNamespace(**{name: name for name in flags}),
             NetworkDefinitionCreationFlag=SimpleNamespace(EXPLICIT_BATCH=0),

@@ -12,11 +12,12 @@ import onnx
 import pytest
 from builders import SPECS, make_pictures, write_random_bundle
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
+from eipl_trt_ros.engines.normalisation import spell_out_normalisation
 from eipl_trt_ros.engines.rollout import ExactSession, Step, rollout
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
@@ -135,39 +136,21 @@ def test_fp16_in_the_soft_argmax_loses_the_points(tmp_path: Path) -> None:
     assert all(np.isfinite(points).all() for points in exact)
 
 
-def normalisation_in_steps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, set[str]]:
-    """Write layer normalisation as the sums and products that a kernel in fp16 would do."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    nodes, steps = [], set()
-    for node in model.graph.node:
-        if node.op_type != 'LayerNormalization':
-            nodes.append(node)
-            continue
-        value, scale, bias = node.input
-        name = node.output[0]
-        dims = next(entry.dims for entry in model.graph.initializer if entry.name == scale)
-        axes = list(range(1, len(dims) + 1))
-        epsilon = numpy_helper.from_array(np.float32(1e-5), f'{name}/epsilon')
-        result.graph.initializer.append(epsilon)
-        for operator, inputs, output, attributes in (
-            ('ReduceMean', [value], 'mean', {'axes': axes, 'keepdims': 1}),
-            ('Sub', [value, f'{name}/mean'], 'centred', {}),
-            ('Mul', [f'{name}/centred', f'{name}/centred'], 'squares', {}),
-            ('ReduceMean', [f'{name}/squares'], 'variance', {'axes': axes, 'keepdims': 1}),
-            ('Add', [f'{name}/variance', f'{name}/epsilon'], 'safe', {}),
-            ('Sqrt', [f'{name}/safe'], 'deviation', {}),
-            ('Div', [f'{name}/centred', f'{name}/deviation'], 'normal', {}),
-            ('Mul', [f'{name}/normal', scale], 'scaled', {}),
-            ('Add', [f'{name}/scaled', bias], None, {}),
-        ):
-            made = f'{name}/{output}' if output else name
-            step = f'{made}/step'
-            nodes.append(helper.make_node(operator, inputs, [made], step, **attributes))
-            steps.add(step)
-    del result.graph.node[:]
-    result.graph.node.extend(nodes)
-    return result, steps
+def test_layer_normalisation_spelt_out_is_the_same_function_and_stays_in_fp32(
+    bundle_of: Callable[[str], Bundle],
+) -> None:
+    bundle = bundle_of('cnnrnnln')
+    data = [demonstration(bundle, 3)]
+    for graph in GRAPHS:
+        model = spell_out_normalisation(load_graph(bundle.graph_path(graph)))
+        operators = {node.op_type for node in model.graph.node}
+        assert 'LayerNormalization' not in operators
+        assert not any('_norm/' in name for name in half_nodes(model))
+    model = spell_out_normalisation(load_graph(bundle.graph_path('motion')))
+    exact = joints_of(list(rollout(bundle, data)), bundle)
+    np.testing.assert_allclose(
+        joints_of(list(rollout(bundle, data, motion=model)), bundle), exact, rtol=0, atol=1e-5
+    )
 
 
 def test_fp16_in_the_layer_normalisation_loses_maps_of_large_values(tmp_path: Path) -> None:
@@ -179,8 +162,9 @@ def test_fp16_in_the_layer_normalisation_loses_maps_of_large_values(tmp_path: Pa
     bundle = write_random_bundle(tmp_path, SPECS['cnnrnnln'], change=strong)
     data = [demonstration(bundle, 2)]
     exact = joints_of(list(rollout(bundle, data)), bundle)
-    model, steps = normalisation_in_steps(load_graph(bundle.graph_path('motion')))
-    half = half_nodes(model) - steps
+    model = spell_out_normalisation(load_graph(bundle.graph_path('motion')))
+    half = half_nodes(model)
+    steps = {node.name for node in model.graph.node if '_norm/' in node.name}
     kept = joints_of(list(rollout(bundle, data, motion=to_half(model, half))), bundle)
     lost = joints_of(list(rollout(bundle, data, motion=to_half(model, half | steps))), bundle)
     error, worse = np.abs(kept - exact).max(), np.abs(lost - exact).max()

@@ -241,7 +241,7 @@ def test_tensorrt_11_offers_strong_typing_alone(
     folder = version_folder('11.4', 'tensorrt-cu13-bindings==11.4.0.106')
     seen = look(folder, 11, tmp_path, STRONG_NAMES)
     assert seen['missing'] == []
-    wanted = {'strong_typing', 'timing_cache', 'profiling_verbosity'}
+    wanted = {'strong_typing', 'timing_cache', 'profiling_verbosity', 'normalisation'}
     assert {name for name, there in seen['features'].items() if there} == wanted
     assert seen['strong'] == 0
     assert seen['flags'] == [1, 0]

@@ -26,7 +26,8 @@ from eipl_trt_ros.engines.rewrite import quantized_graph
 from eipl_trt_ros.engines.tensorrt_api import TensorRT
 
 OLD = Machine('TensorRT', '8.5.2')
-WEAK: Any = SimpleNamespace(features=SimpleNamespace(strong_typing=False))
+WEAK: Any = SimpleNamespace(features=SimpleNamespace(strong_typing=False, normalisation=True))
+OLDEST: Any = SimpleNamespace(features=SimpleNamespace(strong_typing=False, normalisation=False))
 
 
 def names(model: onnx.ModelProto) -> set[str]:
@@ -68,6 +69,28 @@ def test_int8_is_explicit_there_too_and_quantised_layers_are_not_held(bundle: Bu
     assert 'lstm/cell' in held
     assert not held & set(layers)
     assert not any(name.endswith('QuantizeLinear') for name in held)
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'fp16', 'int8'])
+def test_8_5_gets_no_layer_normalisation_to_read(
+    bundle_of: Callable[[str], Bundle], precision: str
+) -> None:
+    bundle = bundle_of('cnnrnnln')
+    layers = ('encoder_image/conv1',)
+    int8 = GraphRecipe('motion', 'a', layers, 1, (Threshold('image/planes', 1.0),))
+    request = make_request(
+        bundle,
+        make_recipe(bundle, 'motion', precision, OLD),
+        OLDEST,
+        int8 if precision == 'int8' else None,
+    )
+    assert isinstance(request.graph, bytes)
+    model = onnx.load_from_string(request.graph)
+    assert 'LayerNormalization' not in {node.op_type for node in model.graph.node}
+    if request.keep_fp32 is not None:
+        steps = {name for name in names(model) if '_norm/' in name}
+        assert steps
+        assert all(request.keep_fp32(name) for name in steps)
 
 
 def test_fp32_asks_for_nothing(bundle: Bundle) -> None:
