@@ -15,6 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 from eipl_trt_ros.errors import BackendError
 
 _PERIOD = 0.05  # seconds between two looks at how things stand
+_AGAIN = 0.2  # seconds until the predictor is asked again
 _PATIENCE = 60.0  # seconds for the predictor to come up, and for it to agree to be engaged
 
 Script = Generator[None, None, Any]
@@ -79,7 +80,9 @@ class Episodes:
             if time.monotonic() > deadline:
                 msg = f'the predictor refuses to be engaged: {answer.message}'
                 raise BackendError(msg)
-            yield
+            again = time.monotonic() + _AGAIN
+            while time.monotonic() < again:
+                yield
 
     def _call(self, client: Any, request: Any) -> Script:
         deadline = time.monotonic() + _PATIENCE

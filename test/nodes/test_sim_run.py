@@ -16,6 +16,7 @@ from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.command.limits import MotionLimits, resolve_limits
 from eipl_trt_ros.command.urdf import urdf_limits
 from eipl_trt_ros.errors import BackendError, BundleError, EiplTrtError
+from eipl_trt_ros.nodes.sim_recorder import Episode
 from eipl_trt_ros.nodes.sim_run import ACCELERATION, SimSettings, run_episodes
 from eipl_trt_ros.sim.description import urdf
 from eipl_trt_ros.sim.environment import PandaEnvironment
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ('mujoco', 'gym_hil'))),
     reason='the simulator is not installed: see requirements/sim.txt and sim-robot.txt',
 )
+ATTEMPTS = 3
 SAMPLES = Path(__file__).parents[2] / 'samples'
 
 
@@ -39,6 +41,11 @@ def limits() -> MotionLimits:
         names = JOINT_NAMES[:7]
         described = urdf_limits(urdf(environment.kinematics), names)
     return resolve_limits(names, [described], default_acceleration=ACCELERATION)
+
+
+def held(episode: Episode) -> bool:
+    """Tell whether the arm waited, as it does where this machine is too busy for real time."""
+    return any(state.startswith(('holding', 'stopped')) for state in episode.states)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +73,17 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
     )
     settings = SimSettings(precision=precision, command_type=command_type)
     told: list[float] = []
-    (episode,) = run_episodes(
-        load_bundle(SAMPLES / model),
-        settings,
-        domain=world.domain,
-        ready=lambda: bool(observer.heard.images and observer.heard.joints),
-        progress=told.append,
-    )
-    observer.check()
+    for _ in range(ATTEMPTS):
+        (episode,) = run_episodes(
+            load_bundle(SAMPLES / model),
+            settings,
+            domain=world.domain,
+            ready=lambda: bool(observer.heard.images and observer.heard.joints),
+            progress=told.append,
+        )
+        observer.check()
+        if episode.verdict['lifted'] or not held(episode):
+            break
     assert len(observer.commands) > 60
     assert episode.verdict['lifted']
     assert episode.verdict['place'] == 'unseen 0'
