@@ -25,7 +25,9 @@ from eipl_trt_ros.predictor import Predictor
 from eipl_trt_ros.progress import Progress, untold
 
 WARM_UP = 20
-"""Frames of each configuration before the first that is timed."""
+"""Frames of each configuration before the first that is timed, at least."""
+WARM_UP_SECONDS = 0.5
+"""How long these frames go on at least: clocks rise with the work."""
 BLOCK = 20
 """Frames of one configuration before the next one's turn."""
 _MOTION = StepTimes.STEPS[:5]
@@ -128,7 +130,12 @@ class Recording:
 
 
 def time_lineup(
-    lineup: Lineup, data: Sequence[Frame], frames: int, progress: Progress = untold
+    lineup: Lineup,
+    data: Sequence[Frame],
+    frames: int,
+    progress: Progress = untold,
+    *,
+    warm_up_seconds: float = WARM_UP_SECONDS,
 ) -> list[StepLog]:
     """
     Time the configurations of a bundle in turn.
@@ -138,6 +145,7 @@ def time_lineup(
         data: frames, at least one; used in a circle.
         frames: how many frames of each are timed.
         progress: told the share of the frames that are done, between two blocks.
+        warm_up_seconds: see `WARM_UP_SECONDS`.
 
     Returns:
         The steps of each configuration, in the same order.
@@ -145,13 +153,21 @@ def time_lineup(
     """
     runs = [Recording(one.predictor, data, max(frames, WARM_UP)) for one in lineup.opened]
     for run in runs:
-        run.run(WARM_UP)
-        run.restart()
+        _warm_up(run, warm_up_seconds)
     for turn, begin in enumerate(range(0, frames, BLOCK)):
         for place in range(len(runs)):
             runs[(place + turn) % len(runs)].run(min(BLOCK, frames - begin))
         progress(min(1.0, (begin + BLOCK) / frames))
     return [run.log for run in runs]
+
+
+def _warm_up(run: Recording, seconds: float) -> None:
+    begin = time.monotonic()
+    while True:
+        run.run(WARM_UP)
+        run.restart()
+        if time.monotonic() - begin >= seconds:
+            return
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def test_configurations_take_turns_in_blocks_each_time_in_another_order(
 
     monkeypatch.setattr(Recording, 'run', noted)
     with open_lineup(sarnn, configurations('onnxruntime', ('fp32', 'fp16'), None)) as lineup:
-        time_lineup(lineup, data, BLOCK + 5)
+        time_lineup(lineup, data, BLOCK + 5, warm_up_seconds=0.0)
     assert order == [
         ('fp32', WARM_UP),
         ('fp16', WARM_UP),
