@@ -218,11 +218,11 @@ def _write(args: argparse.Namespace, found: Any) -> None:
     write_report(args.out / 'report.html', found, record)
     _print([overview.overview(found.rows), *paper_tables(board_of(record))])
     for name, overhead in found.overhead.items():
-        share = overhead.share
+        share, own = overhead.share, overhead.own
         print(
             f'evaluation overhead, {name}: {100 * share.value:.2f} % '
             f'(quartiles {100 * share.low:.2f} to {100 * share.high:.2f}, '
-            f'{overhead.rounds} rounds)'
+            f'{overhead.rounds} rounds); without asking the device: {100 * own.value:.2f} %'
         )
     for line in dict.fromkeys(problem for bag in found.bags for problem in bag.problems):
         print(f'recording: {line}')

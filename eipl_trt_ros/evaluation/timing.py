@@ -10,8 +10,9 @@ warm. What is timed are the steps that the predictor itself times in every frame
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ WARM_UP_SECONDS = 0.5
 """How long these frames go on at least: clocks rise with the work."""
 BLOCK = 20
 """Frames of one configuration before the next one's turn."""
+_STEPS = operator.attrgetter(*StepTimes.STEPS)
 _MOTION = StepTimes.STEPS[:5]
 _DEVICE = ('copy_in', 'infer', 'copy_out')
 _DEVICE_IMAGE = ('image_copy_in', 'image_infer', 'image_copy_out')
@@ -77,25 +79,26 @@ class Recording:
     """
     Runs frames of a predictor over the data, again and again, and keeps their steps.
 
+    Between two frames there is next to nothing: the steps are kept as a tuple each and become an
+    array at the end, since writing nine numbers into an array takes longer than all the rest.
+
     Args:
         predictor: what runs.
         data: the frames; after the last comes the first again, with the state reset.
-        room: how many frames are kept.
 
     """
 
-    def __init__(self, predictor: Predictor, data: Sequence[Frame], room: int) -> None:
+    def __init__(self, predictor: Predictor, data: Sequence[Frame]) -> None:
         self._predictor = predictor
         self._data = data
-        self._steps = np.zeros((room, len(StepTimes.STEPS)), np.int64)
+        self._steps: list[tuple[int, ...]] = []
         self._next = 0
-        self._kept = 0
         predictor.reset()
 
     def run(self, frames: int) -> None:
         """Run frames and keep their steps."""
-        predictor, data, steps = self._predictor, self._data, self._steps
-        place, row, count = self._next, self._kept, len(data)
+        predictor, data, keep = self._predictor, self._data, self._steps.append
+        place, count = self._next, len(data)
         for _ in range(frames):
             if place == count:
                 place = 0
@@ -105,28 +108,17 @@ class Recording:
             predictor.step(frame.picture, frame.joints)
             predictor.predicted_image()
             timing = predictor.timing  # asked for in each frame: a device's times are read then
-            steps[row] = (
-                timing.pre_process,
-                timing.copy_in,
-                timing.infer,
-                timing.copy_out,
-                timing.post_process,
-                timing.image_copy_in,
-                timing.image_infer,
-                timing.image_copy_out,
-                timing.image_post_process,
-            )
-            row += 1
-        self._next, self._kept = place, row
+            keep(_STEPS(timing))
+        self._next = place
 
     def restart(self) -> None:
         """Forget what was kept; the data and the state go on."""
-        self._kept = 0
+        self._steps.clear()
 
     @property
     def log(self) -> StepLog:
         """What was kept."""
-        return StepLog(self._steps[: self._kept])
+        return StepLog(np.array(self._steps, np.int64).reshape(-1, len(StepTimes.STEPS)))
 
 
 def time_lineup(
@@ -151,7 +143,7 @@ def time_lineup(
         The steps of each configuration, in the same order.
 
     """
-    runs = [Recording(one.predictor, data, max(frames, WARM_UP)) for one in lineup.opened]
+    runs = [Recording(one.predictor, data) for one in lineup.opened]
     for run in runs:
         _warm_up(run, warm_up_seconds)
     for turn, begin in enumerate(range(0, frames, BLOCK)):
@@ -173,16 +165,21 @@ def _warm_up(run: Recording, seconds: float) -> None:
 @dataclass(frozen=True)
 class Overhead:
     """
-    What the keeping of the times adds to a frame.
+    What the measuring adds to the frames of a loop; it is part of no frame's time.
 
     Attributes:
-        share: median over the rounds of (kept / bare - 1), with quartiles.
-        rounds: how often both were run, in turn.
+        share: median over the rounds of (measured loop / bare loop - 1), with quartiles. The bare
+            loop runs frames and never asks how long they took.
+        own: the same against a loop that asks for each frame's steps, as the node does to publish
+            them, and forgets them. What lies between the two is the backend's own asking: on a
+            GPU, for the times of the copies.
+        rounds: how often the loops were run, in turn.
         frames: frames in each.
 
     """
 
     share: Figure
+    own: Figure
     rounds: int
     frames: int
 
@@ -200,22 +197,28 @@ def overhead_of(
         frames: frames in one run of a loop.
 
     """
-    recording = Recording(predictor, data, max(frames, WARM_UP))
+    recording = Recording(predictor, data)
     recording.run(WARM_UP)
-    shares = np.empty(rounds)
+    loops: list[Callable[[], object]] = [
+        lambda: _bare(predictor, data, frames),
+        lambda: _asking(predictor, data, frames),
+        lambda: recording.run(frames),
+    ]
+    took = np.empty((rounds, len(loops)))
     for turn in range(rounds):
-        took = {}
-        for name in ('bare', 'kept') if turn % 2 else ('kept', 'bare'):
+        for place in range(len(loops)):
+            loop = (place + turn) % len(loops)
             recording.restart()
             begin = time.perf_counter_ns()
-            if name == 'kept':
-                recording.run(frames)
-            else:
-                _bare(predictor, data, frames)
-            took[name] = time.perf_counter_ns() - begin
-        shares[turn] = took['kept'] / took['bare'] - 1.0
-    low, median, high = (float(value) for value in np.percentile(shares, [25, 50, 75]))
-    return Overhead(Figure(median, low, high), rounds, frames)
+            loops[loop]()
+            took[turn, loop] = time.perf_counter_ns() - begin
+    bare, asking, measured = took.T
+    return Overhead(_quartiles(measured / bare), _quartiles(measured / asking), rounds, frames)
+
+
+def _quartiles(ratios: NDArray[np.float64]) -> Figure:
+    low, median, high = (float(value) for value in np.percentile(ratios - 1.0, [25, 50, 75]))
+    return Figure(median, low, high)
 
 
 def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
@@ -224,3 +227,12 @@ def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
         frame = data[index % count]
         predictor.step(frame.picture, frame.joints)
         predictor.predicted_image()
+
+
+def _asking(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
+    count = len(data)
+    for index in range(frames):
+        frame = data[index % count]
+        predictor.step(frame.picture, frame.joints)
+        predictor.predicted_image()
+        predictor.timing  # noqa: B018 - asking is what it is about

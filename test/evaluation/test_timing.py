@@ -80,7 +80,7 @@ def test_the_data_are_looped_with_the_state_reset(sarnn: Bundle, data: list[Fram
 
     with open_predictor(sarnn) as plain:
         predictor = Noting(sarnn, plain.backend)
-        recording = Recording(predictor, data, 30)
+        recording = Recording(predictor, data)
         recording.run(5)
         recording.run(25)
     np.testing.assert_array_equal(seen[:12], seen[12:24])
@@ -104,7 +104,7 @@ def test_sums_of_steps_are_those_of_the_paper() -> None:
 
 def test_the_columns_are_those_that_the_backend_measured(sarnn: Bundle, data: list[Frame]) -> None:
     with open_predictor(sarnn) as predictor:
-        recording = Recording(predictor, data, 1)
+        recording = Recording(predictor, data)
         recording.run(1)
         assert recording.log.nanoseconds[0].tolist() == list(predictor.timing.as_dict().values())
 
@@ -116,4 +116,5 @@ def test_the_overhead_is_told_as_a_share_of_the_bare_loop(
         overhead = overhead_of(predictor, data, rounds=9, frames=10)
     assert overhead.rounds == 9
     assert overhead.share.low <= overhead.share.value <= overhead.share.high
+    assert overhead.own.low <= overhead.own.value <= overhead.own.high
     assert overhead.share.value > -0.9

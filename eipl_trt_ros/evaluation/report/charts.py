@@ -199,8 +199,8 @@ def power_over_time(runs: Mapping[str, MeasuredRun]) -> str:
             )
         place.set_title(name, loc='left')
         place.set_ylabel('power (W)')
+        place.margins(x=0.01, y=0.15)
         place.set_ylim(bottom=0)
-        place.margins(x=0.01)
         _few_ticks(place, 8, 4)
     axes[-1].set_xlabel('time from the first frame (s)')
     return _svg(figure, 'power over time of each run')
@@ -215,7 +215,7 @@ def _figure(width: float, height: float, rows: int = 0) -> tuple[Any, Any]:
     with matplotlib.rc_context(_SETTINGS):
         figure = module.Figure(figsize=(width, height), layout='constrained')
         if rows:
-            return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+            return figure, figure.subplots(rows, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         return figure, figure.add_subplot()
 
 
