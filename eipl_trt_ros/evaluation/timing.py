@@ -185,7 +185,7 @@ class Overhead:
 
 
 def overhead_of(
-    predictor: Predictor, data: Sequence[Frame], *, rounds: int = 30, frames: int = BLOCK
+    predictor: Predictor, data: Sequence[Frame], *, rounds: int = 20, frames: int = BLOCK
 ) -> Overhead:
     """
     Compare the measured loop with a bare loop over the same predictor, in turn.

@@ -73,7 +73,7 @@ def test_another_bundle_gives_another_table(
     other = write_random_bundle(tmp_path / 'other', SPECS['cnnrnn'], change=weaken)
     one = evaluate(bundle, bag, tmp_path / 'a', '--frames', '20', '--power', 'none', '--overhead')
     [overhead] = one['overhead'].values()
-    assert overhead['rounds'] * overhead['frames'] == 600
+    assert overhead['rounds'] * overhead['frames'] == 400
     assert 'evaluation overhead, random cnnrnn, onnxruntime fp32: ' in capsys.readouterr().out
     two = evaluate(other, bag, tmp_path / 'b', '--frames', '20', '--power', 'none')
     mse = [data['rows'][0]['accuracy']['joint_mse'] for data in (one, two)]
