@@ -23,6 +23,10 @@ LONGEST_GAP = 3.0
 """How many sampling intervals may lie between two samples; more is a gap."""
 
 
+COUNTER_RENEWAL = 0.1
+"""Seconds after which an energy counter is renewed: those of NVML, seen on an H200."""
+
+
 @dataclass(frozen=True)
 class Energy:
     """
@@ -120,9 +124,10 @@ def counter_difference(
     """
     Return what an energy counter counted over a window, interpolated at the window's edges.
 
-    The uncertainty is that of the edges: within the interval that an edge cuts, the counter's
-    course is unknown between its two readings (a rectangular distribution, difference over the
-    square root of 12).
+    The uncertainty is that of the two edges, of rectangular distributions, whose standard
+    deviation is their width over the square root of 12. A counter is renewed every
+    `COUNTER_RENEWAL` seconds, so a reading may be that old; and within the interval that an edge
+    cuts, its course between the two readings is unknown.
 
     Args:
         stamps_ns: (N,), strictly increasing.
@@ -142,12 +147,13 @@ def counter_difference(
     seconds = (stamps - stamps[0]) / 1e9
     times = [(begin_ns - stamps[0]) / 1e9, (end_ns - stamps[0]) / 1e9]
     begin, end = np.interp(times, seconds, readings - readings[0])
-    cut = []
+    renewal = (readings[-1] - readings[0]) / seconds[-1] * COUNTER_RENEWAL
+    widths = [renewal, renewal]
     if begin_ns != stamps[0]:
-        cut.append(readings[1] - readings[0])
+        widths.append(readings[1] - readings[0])
     if end_ns != stamps[-1]:
-        cut.append(readings[-1] - readings[-2])
-    return Energy(float(end - begin), float(np.sqrt(np.sum(np.square(cut)) / 12)))
+        widths.append(readings[-1] - readings[-2])
+    return Energy(float(end - begin), float(np.sqrt(np.sum(np.square(widths)) / 12)))
 
 
 def _covering(

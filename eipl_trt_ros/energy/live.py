@@ -12,7 +12,6 @@ from eipl_trt_ros.energy.frames import FrameLedger, FrameSpan
 from eipl_trt_ros.energy.history import History, PowerSample
 from eipl_trt_ros.energy.integrate import (
     LONGEST_GAP,
-    Energy,
     unbroken_since,
     window_energy,
 )
@@ -31,9 +30,9 @@ class FrameEnergy:
     Attributes:
         predictor: name of its predictor.
         span: the frame.
-        energy: the board's energy while the frame was in work, times the overlap of the window:
-            the mean power around the frame times its own time, since power is sampled far less
-            often than frames come.
+        energy_mj: the board's energy while the frame was in work, times the overlap of the
+            window: the mean power around the frame times its own time, since power is sampled far
+            less often than frames come.
         window: power and energy of the seconds before, with this predictor in it.
         newest: the last power sample.
 
@@ -41,7 +40,7 @@ class FrameEnergy:
 
     predictor: str
     span: FrameSpan
-    energy: Energy
+    energy_mj: float
     window: WindowReport
     newest: PowerSample
 
@@ -165,10 +164,8 @@ class LiveMeter:
             msg = 'it lies before the window'
             raise EnergyError(msg)
         energy = window_energy(self._history.trace(), span.started_ns, span.finished_ns, gap_ns)
-        own = Energy(
-            energy.energy_mj * of_predictor.overlap, energy.uncertainty_mj * of_predictor.overlap
-        )
-        return FrameEnergy(predictor, span, own, window, sample)
+        own_mj = energy.energy_mj * of_predictor.overlap
+        return FrameEnergy(predictor, span, own_mj, window, sample)
 
 
 def _cause(error: EnergyError) -> str:

@@ -77,7 +77,13 @@ class Sampler:
         self._source.close()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._next_wait()):
+        due = time.monotonic()
+        while True:
+            due = max(
+                due + self._next_wait(), time.monotonic()
+            )  # a slow read is no reason to rush
+            if self._stop.wait(due - time.monotonic()):
+                return
             try:
                 self._read()
             except Exception:  # an unforeseen reading must not end the measuring for good

@@ -46,8 +46,7 @@ def frame_status(
     status.message = _per_frame(of_one)
     values = {
         'frame': str(energy.span.number),
-        'energy of this frame (mJ)': f'{energy.energy.energy_mj:.3f}',
-        'uncertainty of this frame (mJ)': f'{energy.energy.uncertainty_mj:.3f}',
+        'energy of this frame (mJ)': f'{energy.energy_mj:.3f}',
         'time in work (ms)': f'{energy.span.busy_ns / 1e6:.3f}',
         'steps 1 to 5 (ms)': f'{energy.span.computed_ns / 1e6:.3f}',
         **_predictor_values(of_one, energy.window, idle),

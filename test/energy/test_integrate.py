@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from eipl_trt_ros.energy.integrate import counter_difference, power_integral
+from eipl_trt_ros.energy.integrate import COUNTER_RENEWAL, counter_difference, power_integral
 from eipl_trt_ros.errors import EnergyError
 
 S = 1_000_000_000
@@ -126,10 +126,26 @@ def test_a_counter_that_begins_anew_is_refused():
         counter_difference(stamps, np.array([900.0, 950.0, 3.0, 60.0]), 0, 3 * S, ANY_GAP)
 
 
-def test_a_counter_is_in_doubt_only_at_edges_between_its_readings():
+def test_a_counter_is_in_doubt_by_its_renewal_and_at_edges_between_its_readings():
     stamps = np.array([0, 1, 2, 3]) * S
     counter = np.array([0.0, 12.0, 24.0, 36.0])
-    assert counter_difference(stamps, counter, S, 3 * S, ANY_GAP).uncertainty_mj == 0
+    renewal = 12 * COUNTER_RENEWAL
+    whole = counter_difference(stamps, counter, S, 3 * S, ANY_GAP)
+    assert whole.uncertainty_mj == pytest.approx(math.sqrt(2 * renewal**2 / 12))
     inside = counter_difference(stamps, counter, S // 2, 5 * S // 2, ANY_GAP)
     assert inside.energy_mj == pytest.approx(24)
-    assert inside.uncertainty_mj == pytest.approx(math.sqrt(2 * 12**2 / 12))
+    assert inside.uncertainty_mj == pytest.approx(math.sqrt(2 * (12**2 + renewal**2) / 12))
+
+
+def test_the_stated_uncertainty_of_a_counter_is_the_scatter_of_repeated_measurements():
+    """A counter that is renewed ten times a second, read twice a second out of step with it."""
+    random = np.random.default_rng(2)
+    errors, stated = [], []
+    for _ in range(400):
+        stamps = np.cumsum(random.integers(4 * S // 10, 6 * S // 10, 21))
+        counter = 9_000 * np.floor(stamps / 1e9 / COUNTER_RENEWAL) * COUNTER_RENEWAL
+        begin, end = int(stamps[0]), int(stamps[-1])
+        energy = counter_difference(stamps, counter, begin, end, ANY_GAP)
+        errors.append(energy.energy_mj - 9_000 * (end - begin) / 1e9)
+        stated.append(energy.uncertainty_mj)
+    assert np.mean(stated) == pytest.approx(float(np.std(errors)), rel=0.2)

@@ -41,7 +41,8 @@ source.open()
 while True:
     samples = [dataclasses.asdict(sample) for sample in source.read()]
     status = source.status
-    told = {'state': status.state.value, 'text': str(status), 'scope': source.info.scope}
+    told = {'state': status.state.value, 'text': str(status), 'scope': source.info.scope,
+            'settings': source.info.settings}
     print(json.dumps({'samples': samples, 'version': source.info.version, **told}), flush=True)
     time.sleep(0.05)
 """
@@ -72,10 +73,13 @@ class Gpu:
         temperature: int = 40,
         errors: tuple[int, int, int] = (0, 0, 0),
         connect: int = 0,
+        instant: int | None = None,
     ) -> None:
+        """Serve these readings; without an instant power, that is not supported."""
+        last = (0, NOT_SUPPORTED) if instant is None else (instant, 0)
         with atomic_write(self._served) as file:
             file.write(f'{power} {energy} {temperature} '.encode())
-            file.write(f'{" ".join(map(str, errors))} {connect}\n'.encode())
+            file.write(f'{" ".join(map(str, (*errors, connect, *last)))}\n'.encode())
 
     def read(self, gpu: int = 0) -> None:
         environment = {
@@ -124,8 +128,18 @@ def test_power_counter_and_temperature_arrive_as_they_are_served(gpu: Gpu):
     assert sample['total_mw'] == 312_456
     assert sample['energy_mj'] == 9_000_000_000_123
     assert sample['temperatures_c'] == {'GPU': 61}
+    assert message['settings']['power'].startswith('nvmlDeviceGetPowerUsage')
     assert message['scope'] == 'GPU 0 (Test GPU) without its host'
     assert message['version'] == '580.1'
+
+
+def test_instant_power_goes_before_the_mean_of_a_second(gpu: Gpu):
+    gpu.serve(150_000, 5, instant=207_946)
+    gpu.read()
+    message = gpu.until('ready')
+    (sample,) = message['samples']
+    assert sample['total_mw'] == 207_946
+    assert message['settings'] == {'power': 'instant'}
 
 
 def test_a_gpu_without_a_counter_tells_its_power_alone(gpu: Gpu):

@@ -155,6 +155,10 @@ def test_counter_and_integral_agree_over_ten_thousand_frames(predictor):
     show(f'the first {PAPER_FRAMES} frames, no warm-up', first)
     (of_one,) = run.predictors.values()
     assert len(spans) >= PAPER_FRAMES
+    assert first.window.integral is not None
+    assert first.window.integral.energy_mj == pytest.approx(
+        first.window.energy.energy_mj, rel=0.05
+    )
     assert run.window.method == 'energy counter'
     assert run.window.integral is not None
     assert run.window.integral.energy_mj == pytest.approx(run.window.energy.energy_mj, rel=0.05)

@@ -98,9 +98,10 @@ class Board:
         deadline = time.monotonic() + PATIENCE
         last = None
         while time.monotonic() < deadline:
-            (last,) = self._diagnostics.get(timeout=PATIENCE).status
-            if last.name.startswith(self._world.namespace[1:]) and wanted(last):
-                return last
+            for last in self._diagnostics.get(timeout=PATIENCE).status:
+                # other tests' nodes may be on the topic, too
+                if last.name == f'{self._world.namespace[1:]}/power: power' and wanted(last):
+                    return last
         pytest.fail(f'the last summary was {last}')
 
     def call(self, service: str) -> Trigger.Response:
@@ -126,7 +127,6 @@ def test_frames_at_a_constant_power_cost_what_they_must(world, tmp_path):
         assert nanoseconds(message.header.stamp) == frame.stamp
         assert values['frame'] == str(number)
         assert float(values['energy of this frame (mJ)']) == pytest.approx(8_000 * 0.020)
-        assert float(values['uncertainty of this frame (mJ)']) == 0
         assert float(values['energy per frame, paper (mJ)']) == pytest.approx(8_000 * 0.015)
         window = float(values['window (s)'])
         per_frame = float(values['energy per frame, integrated (mJ)'])

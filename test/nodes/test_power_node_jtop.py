@@ -53,6 +53,7 @@ class Board:
         self.process = subprocess.Popen(command, env=inherited, stderr=subprocess.PIPE, text=True)
         self._publisher = robot.create_publisher(Int64MultiArray, 'predictor/frame_timing', 100)
         prefix = f'{world.namespace}/power'
+        self._name = f'{prefix[1:]}: power'
         self._energies = robot.listen(DiagnosticArray, f'{prefix}/frame_energy')
         self._summaries = robot.listen(DiagnosticArray, '/diagnostics')
         until(self._publisher.get_subscription_count, 'the power node')
@@ -93,9 +94,12 @@ class Board:
         deadline = time.monotonic() + PATIENCE
         last = None
         while time.monotonic() < deadline:
-            (last,) = self._summaries.get(timeout=PATIENCE).status
-            if last.level == level and text in last.message:
-                return last
+            for last in self._summaries.get(timeout=PATIENCE).status:
+                # other tests' nodes may be on the topic, too
+                if last.name != self._name:
+                    continue
+                if last.level == level and text in last.message:
+                    return last
         pytest.fail(f'no summary of level {level!r} with {text!r}; the last one was {last}')
 
     def stop(self) -> None:

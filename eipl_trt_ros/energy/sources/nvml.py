@@ -3,9 +3,10 @@
 """
 Power of an NVIDIA GPU by NVML (the package nvidia-ml-py).
 
-Where the GPU has an energy counter (Volta and newer), energy is its difference; the power reading
-may be an average over as much as a second, and is what the paper's method gets. A GPU's power does
-not hold the host's.
+Where the GPU has an energy counter (Volta and newer), energy is its difference. Its power comes in
+two kinds: *instant*, where the driver tells it, and nvmlDeviceGetPowerUsage, which on an H200 is
+the mean of the second before: it lags behind a load that begins or ends, so it is only taken where
+there is no other. A GPU's power does not hold the host's.
 """
 
 from __future__ import annotations
@@ -104,7 +105,13 @@ class NvmlSource(HealingSource):
         begin_ns = time.monotonic_ns()
         energy = _supported(nvml, nvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)
         stamp_ns = (begin_ns + time.monotonic_ns()) // 2
-        power = _supported(nvml, nvml.nvmlDeviceGetPowerUsage, self._handle)
+        power = _instant_power(nvml, self._handle)
+        kind = 'instant'
+        if power is None:
+            power = _supported(nvml, nvml.nvmlDeviceGetPowerUsage, self._handle)
+            kind = 'nvmlDeviceGetPowerUsage, the mean of up to a second'
+        if power is not None and self._info.settings.get('power') != kind:
+            self._info = replace(self._info, settings={'power': kind})
         heat = _supported(
             nvml, nvml.nvmlDeviceGetTemperature, self._handle, nvml.NVML_TEMPERATURE_GPU
         )
@@ -130,6 +137,15 @@ class NvmlSource(HealingSource):
         """Let the driver go."""
         self._disconnect()
         self._nvml = None
+
+
+def _instant_power(nvml: ModuleType, handle: Any) -> float | None:
+    """Return the power now, in mW; None where the GPU or its driver does not tell it."""
+    try:
+        (field,) = nvml.nvmlDeviceGetFieldValues(handle, [nvml.NVML_FI_DEV_POWER_INSTANT])
+    except (nvml.NVMLError, AttributeError):  # an older driver, or an older nvidia-ml-py
+        return None
+    return float(field.value.uiVal) if field.nvmlReturn == nvml.NVML_SUCCESS else None
 
 
 def _supported(nvml: ModuleType, read: Callable[..., int], *arguments: Any) -> float | None:
