@@ -16,6 +16,7 @@ from typing import TypeVar
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -97,6 +98,14 @@ def _wait_for_end(
         rclpy.try_shutdown()
 
 
+def _made(make: Callable[[], AnyNode]) -> AnyNode:
+    try:
+        return make()
+    except rclpy_implementation.RCLError as error:  # such as security demanded, but not there
+        msg = 'ROS cannot make the node: ' + ' '.join(str(error).split())
+        raise EiplTrtError(msg) from error
+
+
 def run_node(
     make: Callable[[], AnyNode],
     work: Callable[[AnyNode], object],
@@ -115,8 +124,8 @@ def run_node(
             still publish; called in a thread of its own. None: nothing.
 
     Returns:
-        The exit code: 0, or 2 where the node cannot be made from its parameters, or its work ends
-        with an error of ours.
+        The exit code: 0, or 2 where the node cannot be made from its parameters or by the
+        middleware, or its work ends with an error of ours.
 
     """
     if before_end is None:
@@ -127,7 +136,7 @@ def run_node(
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node: AnyNode | None = None
     try:
-        node = make()
+        node = _made(make)
         if before_end is not None:
             waiting = (told, node, before_end)
             threading.Thread(target=_wait_for_end, args=waiting, daemon=True).start()

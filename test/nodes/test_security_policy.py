@@ -62,7 +62,7 @@ def policy_of(name: str) -> Rights:
 
 
 def enclaves() -> list[ET.Element]:
-    root = ET.parse(POLICY).getroot()
+    root = ET.parse(POLICY).getroot()  # noqa: S314, our own file
     assert (root.tag, root.attrib) == ('policy', {'version': '0.2.0'})
     return root.findall('enclaves/enclave')
 
@@ -172,5 +172,5 @@ def test_with_security_demanded_no_node_runs_without_it(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert 'secur' in done.stderr.lower()
-    assert len(done.stderr.strip().splitlines()) <= 3
+    assert '[FATAL] ' in done.stderr
     assert 'Traceback' not in done.stderr
