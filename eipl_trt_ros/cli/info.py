@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 from eipl_trt_ros.bundle import Bundle, load_bundle
+from eipl_trt_ros.engines.int8_recipe import read_recipe, recipe_command
 from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.engines.store import EngineStore
-from eipl_trt_ros.errors import require
+from eipl_trt_ros.errors import BundleError, EngineError, require
 from eipl_trt_ros.robot import JointSpec
 
 
@@ -60,8 +62,8 @@ def _print_engines(manifests: Sequence[Manifest], console: Any, table: Any) -> N
     engines = table(title='TensorRT engines')
     for column in ('graph', 'precision', 'built by', 'for', 'bytes', 'layers in int8'):
         engines.add_column(column, justify='right' if column == 'bytes' else 'left')
-    became = table(title='what their layers got')
-    for column in ('graph', 'precision', 'summary'):
+    became = table(title='what became of them')
+    for column in ('graph', 'precision', 'time', 'layers', 'precision auto'):
         became.add_column(column)
     for manifest in manifests:
         engines.add_row(*_engine_row(manifest))
@@ -89,8 +91,25 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
         ('camera picture', f'stride {camera.stride}, {crop}, flip {camera.flip}, then resize'),
         ('normalised to', f'[{bundle.vmin:g}, {bundle.vmax:g}]'),
         ('rate', f'{bundle.rate_hz:g} Hz'),
+        ('int8', _int8(bundle)),
         *((key.replace('_', ' '), value) for key, value in bundle.provenance.items()),
     ]
+
+
+def _int8(bundle: Bundle) -> str:
+    try:
+        recipe = read_recipe(bundle)
+        motion, image = (recipe.of(bundle, graph) for graph in ('motion', 'image'))
+    except (EngineError, BundleError):
+        return f'not calibrated: {recipe_command(bundle)}'
+    made = recipe.calibration
+    return (
+        f'{len(motion.layers)} of {motion.candidates} layers of the motion graph, '
+        f'{len(image.layers)} of {image.candidates} of the image graph; joint error '
+        f"{motion.rate or nan:.3f} of fp32's, image off by {image.grey_levels or nan:.2f} grey "
+        f'levels; calibrated with {made.demonstrations} demonstrations, {made.frames} frames, of '
+        f'{made.source}'
+    )
 
 
 def _engine_row(manifest: Manifest) -> tuple[str, ...]:
@@ -107,11 +126,13 @@ def _engine_row(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _inspection_row(manifest: Manifest) -> tuple[str, str, str]:
+def _inspection_row(manifest: Manifest) -> tuple[str, ...]:
     summary = 'unknown: it was built where there was no GPU to ask'
     if manifest.inspection is not None:
         summary = manifest.inspection.summary
-    return manifest.recipe.graph, manifest.recipe.precision, summary
+    time = 'unknown' if manifest.microseconds is None else f'{manifest.microseconds:.1f} us'
+    recipe = manifest.recipe
+    return recipe.graph, recipe.precision, time, summary, manifest.verdict
 
 
 def _joint_row(joint: JointSpec) -> tuple[str, str, str, str]:

@@ -230,7 +230,7 @@ def test_info_lists_the_engines_of_a_bundle(
     assert main(['build', str(tmp_path), '--precision', 'fp16']) == 0
     capsys.readouterr()
     assert main(['info', str(tmp_path)]) == 0
-    out = capsys.readouterr().out.partition('TensorRT engines')[2].partition('their layers')[0]
+    out = capsys.readouterr().out.partition('TensorRT engines')[2].partition('what became')[0]
     machine = this_machine()
     for graph in ('motion', 'image'):
         (row,) = (line for line in out.splitlines() if f' {graph} ' in line)
@@ -270,8 +270,21 @@ def test_info_says_that_nobody_knows_what_the_layers_of_an_engine_got(
 ) -> None:
     if this_machine().gpu is not None:
         pytest.skip('here is a GPU to ask')
-    monkeypatch.setenv('COLUMNS', '140')
+    monkeypatch.setenv('COLUMNS', '400')
     write_random_bundle(tmp_path)
     assert main(['build', str(tmp_path), '--precision', 'fp16', '--graph', 'motion']) == 0
     assert main(['info', str(tmp_path)]) == 0
-    assert 'unknown: it was built where there was no GPU to ask' in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert 'unknown: it was built' in shown
+    assert f'not calibrated: eipl_trt precision {tmp_path} --calibration' in shown
+
+
+@pytest.mark.parametrize('model', SPECS)
+def test_info_says_how_a_sample_becomes_int8(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('COLUMNS', '400')
+    assert main(['info', str(Path(__file__).parents[2] / 'samples' / model)]) == 0
+    shown = capsys.readouterr().out
+    assert "of fp32's" in shown
+    assert 'calibrated with 12 demonstrations, 864 frames, of data/train' in shown

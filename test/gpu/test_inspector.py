@@ -90,7 +90,13 @@ def test_a_manifest_says_what_each_layer_got(
         assert any(layer.precision == 'fp16' for one in found for layer in one.layers)
 
 
-def test_info_prints_the_summary(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
-    build_engines(bundle, ['fp32'], ['motion'], BuildOptions())
+def test_info_prints_the_summary(
+    bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('COLUMNS', '400')
+    build_engines(bundle, ['fp32', 'fp16'], GRAPHS, BuildOptions())
     assert main(['info', str(bundle.path)]) == 0
-    assert 'reformats' in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count('reformats') >= 4
+    assert ' us ' in shown
+    assert 'taken, ' in shown  # by precision auto, the faster of the two

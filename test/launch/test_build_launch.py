@@ -102,6 +102,15 @@ def test_a_bundle_must_be_named_and_every_argument_is_described(launch: Any) -> 
     assert 'No description given' not in shown.log
 
 
+def test_a_predictor_can_be_asked_for_the_best_precision(launch: Any, world: Any) -> None:
+    running = launch('cnnrnn.launch.py', 'precision:=auto', f'namespace:={world.namespace[1:]}')
+    running.wait_for('active', 'predictor')
+    # no engines in this bundle, or no GPU: why, and what runs instead, in one warning
+    assert running.log.count('[WARN]') == 1
+    assert 'in fp32 on ONNX Runtime, not in auto on TensorRT: ' in running.log
+    assert running.stop() in (0, 1)
+
+
 def test_a_bundle_without_an_int8_recipe_fails_before_anything_is_built(
     launch: Any, tmp_path: Path
 ) -> None:
