@@ -58,9 +58,8 @@ class Stream:
     @property
     def label(self) -> str:
         """What it is, for people."""
-        kind = 'compressed' if self.compressed else 'raw'
-        several = f', {self.robots} robots' if self.robots > 1 else ''
-        return f'{self.width}x{self.height} {kind}{several}'
+        several = f' x{self.robots}' if self.robots > 1 else ''
+        return f'{self.width}x{self.height} {"jpeg" if self.compressed else "raw"}{several}'
 
 
 SIZES = ((128, 128), (640, 480), (1280, 720), (1920, 1080))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from eipl_trt_ros.benchmark.measure import Timing
@@ -74,9 +75,13 @@ def latency_table(name: str, latencies: Sequence[Latency]) -> Table:
         latencies: at least one.
 
     """
-    table = Table(title=f'{name}: milliseconds from the stamp of an image to the command')
+    table = Table(
+        title=f'{name}: milliseconds from the stamp of an image to the command',
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
     table.add_column('image', no_wrap=True)
-    headings = ('Hz', 'p50', 'p99', 'topic', 'wait', 'decode', 'model', 'rest', 'dropped', 'CPU')
+    headings = ('Hz', 'p50', 'p99', 'topic', 'wait', 'decode', 'model', 'rest', 'lost', 'CPU')
     for heading in headings:
         table.add_column(heading, justify='right', no_wrap=True)
     for latency in latencies:
@@ -84,10 +89,13 @@ def latency_table(name: str, latencies: Sequence[Latency]) -> Table:
         table.add_row(
             latency.stream.label,
             f'{latency.stream.rate_hz:g}',
-            f'{latency.p50:.2f}',
-            f'{latency.p99:.2f}',
-            *(f'{part:.2f}' for part in parts),
-            f'{latency.dropped} of {latency.sent}',
-            f'{100 * latency.cpu:.0f} %',
+            *(_short(part) for part in (latency.p50, latency.p99, *parts)),
+            f'{100 * latency.dropped / latency.sent:.0f}%',
+            f'{100 * latency.cpu:.0f}%',
         )
     return table
+
+
+def _short(milliseconds: float) -> str:
+    """Write three digits, so that many columns fit into a terminal."""
+    return f'{milliseconds:.{2 if milliseconds < 10 else 1 if milliseconds < 100 else 0}f}'

@@ -32,7 +32,7 @@ def test_the_parts_of_a_frame_add_up(compressed: bool, tmp_path: Path) -> None:
     assert found.p50 <= found.p99
     assert found.cpu > 0
     screen = StringIO()
-    Console(file=screen, width=120).print(latency_table(bundle.name, [found]))
+    Console(file=screen, width=80).print(latency_table(bundle.name, [found]))
     assert stream.label in screen.getvalue()
 
 
@@ -40,7 +40,7 @@ def test_robots_share_a_domain_and_each_gets_its_own_frames(tmp_path: Path) -> N
     bundle = write_random_bundle(tmp_path / 'bundle', SPECS['cnnrnn'])
     stream = Stream(64, 48, 10.0, False, robots=2)
     (found,) = time_node(bundle, [stream], seconds=1.5)
-    assert found.stream.label == '64x48 raw, 2 robots'
+    assert found.stream.label == '64x48 raw x2'
     assert found.sent == pytest.approx(30, abs=2)
     assert 0 <= found.dropped < found.sent / 2
 
