@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,8 @@ class OnnxRuntimeBackend:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        _share_memory(self._ort)
+        options.add_session_config_entry('session.use_env_allocators', '1')
         path = bundle.cpu_graph_path(graph)
         source: str | bytes = str(path)
         if self.precision != 'fp32':
@@ -208,6 +211,19 @@ class OnnxRuntimeBackend:
         """Let the sessions go; see `Backend`."""
         self._motion_bindings = self._image_bindings = []
         self._motion = self._image = None
+
+
+@functools.cache
+def _share_memory(ort: Any) -> None:
+    """
+    Let the sessions of this process take the memory for what is between nodes from one place.
+
+    Then the image graph works in the memory that the motion graph has just left in the
+    processor's cache, and of several models each takes over from the one before.
+    """
+    kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = ort.OrtMemoryInfo('Cpu', kind, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, None)
 
 
 def _exact(bundle: Bundle, graph: str, precision: str) -> bytes:

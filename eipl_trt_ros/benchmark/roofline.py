@@ -23,7 +23,7 @@ from eipl_trt_ros.errors import require
 
 _PRODUCT_SIDE = 1024
 _COPIED_BYTES = 256 << 20
-_TRIES = 7
+_TRIES = 25
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import SPECS, make_pictures, write_random_bundle
 
-from eipl_trt_ros.backends import load_backend
+from eipl_trt_ros.backends import Backend, load_backend
 from eipl_trt_ros.bundle import Bundle, write_bundle
 from eipl_trt_ros.errors import BackendError
 
@@ -97,3 +97,29 @@ def test_closing_twice_does_nothing(bundle: Bundle) -> None:
     backend = load_backend(bundle)
     backend.close()
     backend.close()
+
+
+def test_several_models_in_turn_leave_each_other_alone(tmp_path: Path) -> None:
+    """Sessions work in memory that the others have just left."""
+    bundles = [write_random_bundle(tmp_path / name, spec) for name, spec in SPECS.items()]
+    pictures = make_pictures(3, 128, 128)
+
+    def run(backend: Backend, picture: np.ndarray) -> list[np.ndarray]:
+        backend.image[:] = picture
+        backend.run_motion()
+        backend.advance()
+        backend.run_image()
+        return [backend.predicted_joints.copy(), backend.predicted_image.copy()]
+
+    alone = []
+    for bundle in bundles:
+        backend = load_backend(bundle, 'onnxruntime')
+        alone.append([run(backend, picture) for picture in pictures])
+        backend.close()
+    together = [load_backend(bundle, 'onnxruntime') for bundle in bundles]
+    for frame, picture in enumerate(pictures):
+        for number, backend in enumerate(together):
+            for found, expected in zip(run(backend, picture), alone[number][frame], strict=True):
+                np.testing.assert_array_equal(found, expected)
+    for backend in together:
+        backend.close()
