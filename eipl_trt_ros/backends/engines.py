@@ -52,7 +52,8 @@ def open_engines(
     store, machine = EngineStore(bundle), this_machine(tensorrt, gpu)
     chosen: dict[str, str] = {}
     if precision == AUTO_PRECISION:
-        choice = choose_built(bundle, machine, mixing=mixing, timer=make_timer(tensorrt, gpu))
+        timer = make_timer(tensorrt, store.path, gpu)
+        choice = choose_built(bundle, machine, mixing=mixing, timer=timer)
         _log.info('precision auto runs %s in %s', bundle.name, choice)
         chosen['precision auto'] = str(choice)
         precision = choice.precision

@@ -16,8 +16,8 @@ from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.errors import EngineError
 
-Timer = Callable[[bytes, str], 'float | None']
-"""Gives the microseconds that a plan takes, by its title for errors; None if it cannot tell."""
+Timer = Callable[[Manifest, bytes], 'float | None']
+"""Gives the microseconds that an engine's plan takes; None if it cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def choose_built(
             manifest, plan = found
             time = manifest.microseconds
             if time is None and timer is not None:
-                time = timer(plan, f'{bundle.path}: {manifest.recipe.graph} {precision}')
+                time = timer(manifest, plan)
             candidates.append(Candidate(precision, time, _rate(manifest, recipe)))
     try:
         return choose(candidates, DEFAULT_BUDGET if recipe is None else recipe.budget)

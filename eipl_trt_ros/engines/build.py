@@ -165,15 +165,15 @@ class _Builder:
         command = rebuild_command(
             self._bundle.path, recipe.graph, recipe.precision, *self._options.words(recipe)
         )
-        return self._store.save(
+        manifest = self._store.save(
             recipe,
             result,
             command=command,
             seconds=time.monotonic() - begin,
             int8=None if int8 is None else int8.report(recipe.graph),
             inspection=self._inspection(recipe, result, layers),
-            microseconds=self._time(recipe, result),
         )
+        return self._timed(manifest, result)
 
     def _plan(self, recipe: Recipe, int8: Int8Way | None) -> bytes:
         known = self._store.timing_cache(recipe.machine)
@@ -208,8 +208,10 @@ class _Builder:
             graph = 'motion_mixed' if mixing else 'motion'
             verdicts |= {(graph, precision): words for precision, words in choice.verdicts}
         judged = {
-            manifest.recipe.key: self._store.judge(
-                manifest, verdicts[manifest.recipe.graph, manifest.recipe.precision]
+            manifest.recipe.key: self._store.update(
+                replace(
+                    manifest, verdict=verdicts[manifest.recipe.graph, manifest.recipe.precision]
+                )
             )
             for manifest in self._store.manifests()
             if manifest.recipe.machine == self._machine
@@ -220,11 +222,13 @@ class _Builder:
             for engine in engines
         ]
 
-    def _time(self, recipe: Recipe, plan: bytes) -> float | None:
+    def _timed(self, manifest: Manifest, plan: bytes) -> Manifest:
+        """Measure an engine where there is a GPU; a build is not lost by it."""
         if self._machine.gpu is None:
-            return None
-        self._tell(f'timing {recipe.graph} {recipe.precision}')
-        return make_timer(self._tensorrt)(plan, f'{recipe.graph} {recipe.precision}')
+            return manifest
+        self._tell(f'timing {manifest.recipe.graph} {manifest.recipe.precision}')
+        time = make_timer(self._tensorrt, self._store.path)(manifest, plan)
+        return self._store.update(replace(manifest, microseconds=time))
 
     def _inspection(self, recipe: Recipe, plan: bytes, int8: Sequence[str]) -> Inspection | None:
         """Find out what each layer got, where there is a GPU to ask; a build is not lost by it."""

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from eipl_trt_ros.bundle import Bundle
@@ -165,7 +164,6 @@ class EngineStore:
         seconds: float,
         int8: Int8Report | None = None,
         inspection: Inspection | None = None,
-        microseconds: float | None = None,
     ) -> Manifest:
         """
         Keep an engine; those of the same graph, precision and machine that it replaces go.
@@ -177,7 +175,6 @@ class EngineStore:
             seconds: how long the build took.
             int8: what was quantised.
             inspection: what became of each layer, where that is known.
-            microseconds: what it takes on its GPU, where that is known.
 
         Raises:
             EngineError: it cannot be written.
@@ -196,7 +193,6 @@ class EngineStore:
             round(seconds, 3),
             int8,
             inspection,
-            microseconds,
         )
         replaced = [old for old in self.manifests() if _replaces(recipe, old.recipe)]
         try:
@@ -215,23 +211,22 @@ class EngineStore:
             raise EngineError(msg) from None
         return manifest
 
-    def judge(self, manifest: Manifest, verdict: str) -> Manifest:
+    def update(self, manifest: Manifest) -> Manifest:
         """
-        Write down whether ``precision: auto`` takes an engine, and why.
+        Write what was found out of an engine since it was saved.
 
         Raises:
             EngineError: it cannot be written.
 
         """
-        judged = replace(manifest, verdict=verdict)
-        if judged != manifest:
-            path = self._manifest_path(manifest.recipe)
-            try:
-                write_manifest(judged, path)
-            except OSError as error:
-                msg = f'{path} cannot be written: {error.strerror}'
-                raise EngineError(msg) from None
-        return judged
+        path = self._manifest_path(manifest.recipe)
+        try:
+            if read_manifest(path) != manifest:
+                write_manifest(manifest, path)
+        except OSError as error:
+            msg = f'{path} cannot be written: {error.strerror}'
+            raise EngineError(msg) from None
+        return manifest
 
     def timing_cache(self, machine: Machine) -> bytes:
         """Return what earlier builds learnt of kernels on a machine; empty at first."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 
 from eipl_trt_ros.backends.device import Device, byte_count
 from eipl_trt_ros.engines.automatic import Timer
+from eipl_trt_ros.engines.kernels import KernelFile
+from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.engines.runtime import Engine
 from eipl_trt_ros.engines.tensorrt_api import TensorRT
 from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
@@ -58,20 +61,23 @@ def engine_time(device: Device, load: Callable[[], Engine]) -> float:
     return statistics.median(times) / 1e3
 
 
-def make_timer(tensorrt: TensorRT, gpu: int = 0) -> Timer:
+def make_timer(tensorrt: TensorRT, folder: Path, gpu: int = 0) -> Timer:
     """
-    Make what measures plans on a GPU, see `engine_time`.
+    Make what measures the engines of a folder on a GPU, see `engine_time`.
 
-    What cannot be measured is told in the log, and its time is unknown.
+    Where kernels are compiled at load, they are kept beside the plan: what opens the engine next
+    need not wait for them. What cannot be measured is told in the log, and its time is unknown.
     """
 
-    def time(plan: bytes, title: str) -> float | None:
+    def time(manifest: Manifest, plan: bytes) -> float | None:
         from eipl_trt_ros.backends.cuda import CudaDevice  # noqa: PLC0415
 
+        title = f'{manifest.recipe.graph} {manifest.recipe.precision}'
+        kernels = KernelFile(folder / manifest.plan)
         try:
             device = CudaDevice(gpu)
             try:
-                return engine_time(device, lambda: tensorrt.load(plan, title))
+                return engine_time(device, lambda: tensorrt.load(plan, title, kernels))
             finally:
                 device.close()
         except (BackendError, EngineError, MissingPackageError) as error:
