@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eipl_trt_ros import __version__
 from eipl_trt_ros.backends import StepTimes
+from eipl_trt_ros.engines.tensorrt_api import find_tensorrt
 from eipl_trt_ros.evaluation.machine import describe_machine
 from eipl_trt_ros.evaluation.report.boards import FORMAT, KIND
 from eipl_trt_ros.evaluation.run import Evaluation, Plan
@@ -41,7 +42,7 @@ def record_of(found: Evaluation, command: str) -> dict[str, Any]:
         'when': dt.datetime.now(dt.timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
         'command': command,
         'settings': _settings(found.plan),
-        'machine': describe_machine(),
+        'machine': describe_machine() | _tensorrt(found.rows),
         'clocks': None if found.clocks is None else _clocks(found),
         'bundles': [
             {
@@ -60,6 +61,14 @@ def record_of(found: Evaluation, command: str) -> dict[str, Any]:
         'notes': list(found.notes),
         'errors': list(found.errors),
     }
+
+
+def _tensorrt(rows: Sequence[Row]) -> dict[str, str]:
+    """Name the TensorRT that ran, whose package may be called anything."""
+    if all(row.identity.backend != 'tensorrt' for row in rows):
+        return {}
+    tensorrt = find_tensorrt()
+    return {tensorrt.flavour: tensorrt.version}
 
 
 def _settings(plan: Plan) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from eipl_trt_ros.evaluation.report.sheets import (
 
 _ENGINES = {'torch': 'PyTorch', 'onnxruntime': 'ONNX Runtime', 'tensorrt': 'TensorRT'}
 _WHOLE = 'The whole model, predicted image included, as in the paper; mean of the frames'
+_JOINT_MSE = 'joint MSE'
 _EXACT = 'imitated arithmetic: right in its errors, not timed'
 
 
@@ -123,7 +124,7 @@ def _table6(board: Board) -> Sheet:
             cells.append(scientific(None if entry is None else entry.mse) + mark)
             if column[1] != 'fp32':
                 rate = None if entry is None else entry.rate
-                cells.append(MISSING if rate is None else f'{rate:.3f}')
+                cells.append(_rate(rate))
         rows.append((bundle, *cells))
     note = 'MSE of the joints predicted at t against the joints at t + 1, normalised units.'
     if any(entry.exact for entry in board.entries):
@@ -205,8 +206,8 @@ def compared(first: Board, second: Board) -> list[Sheet]:
     kinds: list[tuple[str, Callable[[Entry], float | None], Callable[[float | None], str]]] = [
         ('steps (2) to (4) [ms]', lambda e: e.device_ms, milliseconds),
         ('steps (1) to (5) [ms]', lambda e: e.frame_ms, milliseconds),
-        ('joint MSE', lambda e: e.mse, scientific),
-        ('error rate against fp32', lambda e: e.rate, number),
+        (_JOINT_MSE, lambda e: e.mse, scientific),
+        ('error rate against fp32', lambda e: e.rate, _rate),
         ('mean power [mW]', lambda e: e.mean_power_mw, _thousands),
         ("energy per frame, the paper's way [mJ]", lambda e: e.energy_per_frame_mj, number),
         ('energy per frame, integrated [mJ]', lambda e: e.integrated_mj, number),
@@ -222,6 +223,10 @@ def compared(first: Board, second: Board) -> list[Sheet]:
 
 
 _Pair = tuple['Entry | None', 'Entry | None']
+
+
+def _rate(value: float | None) -> str:
+    return MISSING if value is None else f'{value:.3f}'
 
 
 def _pairs(first: Board, second: Board) -> list[_Pair]:
@@ -261,17 +266,26 @@ def _side_by_side(
         engines = [
             MISSING if e is None else _ENGINES.get(e.backend, e.backend) for e in (one, other)
         ]
-        quotient = MISSING
-        if values[0] is not None and values[1]:
-            quotient = number(values[0] / values[1])
         rows.append(
             (
                 known.model.upper(),
                 f'{known.precision.upper()}{", baseline" if known.baseline else ""}',
                 f'{write(values[0])} ({engines[0]})',
                 f'{write(values[1])} ({engines[1]})',
-                quotient,
+                _quotient(title, one, other, values),
             )
         )
     columns = ('model', 'precision', *names, 'first / second')
     return Sheet(title, columns, tuple(rows))
+
+
+def _quotient(
+    title: str, one: Entry | None, other: Entry | None, values: Sequence[float | None]
+) -> str:
+    """Divide; but the errors of two bundles are of other weights and data, and do not compare."""
+    first, second = values
+    if one is None or other is None or first is None or not second:
+        return MISSING
+    if title == _JOINT_MSE and one.bundle != other.bundle:
+        return MISSING
+    return number(first / second)
