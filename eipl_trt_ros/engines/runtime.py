@@ -56,7 +56,7 @@ class TensorRTEngine:
         self._engine = engine
         self._context = context
         if self._context is None:
-            raise self._failure('has no room to run')
+            raise self._failure('cannot be made ready to run')
         # not nptype(): in TensorRT 8 it asks numpy for a name that numpy has no more
         types: dict[Any, Literal['uint8', 'float32']]
         types = {trt.float32: 'float32', trt.uint8: 'uint8'}

@@ -238,6 +238,15 @@ class TensorRT:
 
     def _configure(self, config: Any, request: BuildRequest) -> None:
         flags = self._trt.BuilderFlag
+        if self.features.kernels_at_load and request.tf32 == (os.environ.get(TF32_SWITCH) == '0'):
+            _log.warning(
+                '%s: whether %s rounds to TF32 is decided by %s alone (0: never), which must be '
+                'the same when an engine is built and when it is run; here it is %r',
+                request.title,
+                self,
+                TF32_SWITCH,
+                os.environ.get(TF32_SWITCH),
+            )
         (config.set_flag if request.tf32 else config.clear_flag)(flags.TF32)
         if request.half:
             config.set_flag(flags.FP16)

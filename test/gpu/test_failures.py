@@ -175,14 +175,31 @@ def test_auto_takes_the_engines(own_bundle) -> None:
     backend.close()
 
 
+START = """
+import threading, time
+from eipl_trt_ros.backends.engines import open_engines
+from eipl_trt_ros.bundle import load_bundle
+
+def start():
+    global backend
+    backend = open_engines(load_bundle({path!r}), "fp32")
+    backend.run_motion()
+
+def run_on():
+    start()
+    while True:
+        backend.run_motion()
+"""
 ENDS = {
-    'closed': ('backend.close()', 0),
-    'not closed': ('', 0),
-    'left by an exception': ('raise SystemExit(3)', 3),
-    'left in the middle of a frame': ('with backend._device.current(): raise SystemExit(3)', 3),
-    'with a frame in work in another thread': (
-        'threading.Thread(target=lambda: [backend.run_motion() for _ in iter(int, 1)], '
-        'daemon=True).start(); time.sleep(0.5)',
+    'closed': ('start(); backend.close()', 0),
+    'not closed': ('start()', 0),
+    'left by an exception': ('start(); raise SystemExit(3)', 3),
+    'left in the middle of a frame': (
+        'start()\nwith backend._device.current(): raise SystemExit(3)',
+        3,
+    ),
+    'left while a thread of its own runs frames': (
+        'threading.Thread(target=run_on, daemon=True).start(); time.sleep(8)',
         0,
     ),
 }
@@ -191,14 +208,7 @@ ENDS = {
 @pytest.mark.parametrize('how', ENDS)
 def test_a_process_ends_quietly(how, gpu) -> None:
     end, code = ENDS[how]
-    program = (
-        'import threading, time\n'
-        'from eipl_trt_ros.backends.engines import open_engines\n'
-        'from eipl_trt_ros.bundle import load_bundle\n'
-        f'backend = open_engines(load_bundle({str(gpu.bundle("cnnrnn").path)!r}), "fp32")\n'
-        'backend.run_motion()\n'
-        f'{end}\n'
-    )
+    program = START.format(path=str(gpu.bundle('cnnrnn').path)) + end
     done = subprocess.run(
         [sys.executable, '-c', program], capture_output=True, text=True, check=False, timeout=120
     )
