@@ -79,6 +79,8 @@ class LiveArm(Node):
             send nothing.
         change_image: the same for images.
         position: float64 (7,), where the arm is.
+        follows: whether it does as it is commanded.
+        sent: messages sent so far.
 
     """
 
@@ -89,6 +91,7 @@ class LiveArm(Node):
         self.change_image: Callable[[Any], Any] = lambda message: message
         self.position = position.copy()
         self.follows = True
+        self.sent = 0
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._joint_publisher = self.create_publisher(JointState, 'joint_states', qos)
         self._names = [f'joint{i}' for i in range(1, 8)]
@@ -146,12 +149,14 @@ class LiveArm(Node):
         changed = self.change_joints(message)
         if changed is not None:
             self._joint_publisher.publish(changed)
+            self.sent += 1
 
     def _send_image(self, message: Any) -> None:
         set_stamp(message.header.stamp, time.time_ns())
         changed = self.change_image(message)
         if changed is not None:
             self._image_publisher.publish(changed)
+            self.sent += 1
 
     def call_engage(self, engage: bool = True) -> SetBool.Response:
         """Call the predictor's engage service."""

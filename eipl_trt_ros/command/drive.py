@@ -259,6 +259,8 @@ class Drive:
         self.watchdog.trip(
             f'{self.names[worst]} is {error[worst]:.3g} rad from its command, more than '
             f'{allowed:g}: it does not follow, or something else moves it'
+            if np.isfinite(error[worst])
+            else f'{self.names[worst]} is not measured any more'
         )
         self.path.brake()
         self.replan = True

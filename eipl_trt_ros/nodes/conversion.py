@@ -78,7 +78,8 @@ class PictureDecoder:
         except MissingPackageError:
             raise
         except Exception as error:  # the converters share no base class for what they refuse
-            found = f'encoding {encoding!r}' if encoding else f'format {message.format!r}'
+            compressed = encoding is None
+            found = f'format {message.format!r}' if compressed else f'encoding {encoding!r}'
             msg = f'an image of {found} cannot be turned into {self._encoding}: {error}'
             raise InputError(msg) from error
 

@@ -13,7 +13,7 @@ from std_msgs.msg import Int64MultiArray
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
-from eipl_trt_ros.errors import EiplTrtError, PredictionError
+from eipl_trt_ros.errors import EiplTrtError, InputError, PredictionError
 from eipl_trt_ros.nodes.command_messages import LATEST
 from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.conversion import PictureDecoder
@@ -80,6 +80,7 @@ class FrameRunner:
         self._period_ns = round(1e9 / bundle.rate_hz)
         self.statistics = FrameStatistics(self._period_ns)
         self._commands = commands
+        self._size: tuple[int, ...] | None = None
         self._joints = JointsOutput(node, bundle)
         self._images = ImageOutput(node, bundle)
         self._timing_publisher = node.create_lifecycle_publisher(
@@ -87,7 +88,8 @@ class FrameRunner:
         )
 
     def start(self) -> None:
-        """Begin a run of the active node: counts start anew."""
+        """Begin a run of the active node: counts start anew, and the camera may be another."""
+        self._size = None
         self.statistics = FrameStatistics(self._period_ns)
 
     def run(self, predictor: Predictor, frame: Frame, reset: bool) -> None:
@@ -113,6 +115,7 @@ class FrameRunner:
         started = time.monotonic_ns()
         picture = self._decoder.decode(frame.message)
         decode = time.monotonic_ns() - started
+        self._check_size(picture.shape[:2])
         number = predictor.frame
         motion = predictor.step(picture, frame.joints)
         self._commands.on_prediction(motion.joints, frame.stamp_ns)
@@ -142,6 +145,18 @@ class FrameRunner:
             predictor.timing.motion_total,
             finished - started,
         )
+
+    def _check_size(self, size: tuple[int, ...]) -> None:
+        """Refuse a picture of another size than the first: it need not show the same scene."""
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            msg = (
+                f'the camera sends {size[1]}x{size[0]} pixels and sent '
+                f'{self._size[1]}x{self._size[0]} before: if that is meant, deactivate and '
+                'activate the node'
+            )
+            raise InputError(msg)
 
     def destroy(self) -> None:
         """Destroy the publishers."""

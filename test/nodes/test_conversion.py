@@ -108,3 +108,8 @@ def test_a_broken_compressed_picture_is_refused():
     message = CompressedImage(format='jpeg', data=array.array('B', b'not a picture'))
     with pytest.raises(InputError, match="format 'jpeg'"):
         PictureDecoder('rgb8').decode(message)
+
+
+def test_a_picture_that_does_not_tell_its_encoding_is_refused():
+    with pytest.raises(InputError, match="encoding '' cannot be turned into rgb8"):
+        PictureDecoder('rgb8').decode(image_message(RGB, ''))
