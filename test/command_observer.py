@@ -13,8 +13,8 @@ from __future__ import annotations
 import bisect
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from eipl_trt_ros.command.limits import MotionLimits
 from eipl_trt_ros.nodes.conversion import nanoseconds
 
 ROUNDING = 1e-6
+TOGETHER = 0.02  # seconds between a command and the state that was published with it, at most
 SILENCE = 0.25  # seconds without a command of a stream after which the next one is a first one
 
 
@@ -73,8 +74,9 @@ class Heard:
     images: list[float] = field(default_factory=list)
     """Fresh ones: with a stamp that no image had before."""
     joint_times: list[float] = field(default_factory=list)
-    joints: list[NDArray[np.float64]] = field(default_factory=list)
-    """Whole, finite and fresh ones, in the order of the commands."""
+    """Whole, finite and fresh ones."""
+    measured: list[tuple[float, NDArray[np.float64]]] = field(default_factory=list)
+    """All, in the order of the commands; NaN for a joint that a message did not tell."""
     states: list[tuple[float, str]] = field(default_factory=list)
     """What the node says that it does."""
 
@@ -94,7 +96,7 @@ def violations(heard: Heard, rules: Rules) -> list[str]:
             )
         ]
         before = command
-    return found + _continuity(heard.commands, rules)
+    return found + _continuity(heard, rules)
 
 
 def _form(command: Command, rules: Rules) -> list[str]:
@@ -162,36 +164,48 @@ def _moves(state: str) -> bool:
 
 def _jump(command: Command, before: Command | None, heard: Heard, rules: Rules) -> list[str]:
     """Compare with what was measured lately; a first command must be just there."""
-    end = bisect.bisect_right(heard.joint_times, command.time + 0.01)
-    begin = bisect.bisect_left(heard.joint_times, command.time - rules.oldest - rules.slack)
-    begin = max(0, min(begin, end - 1))
-    lately = heard.joints[begin:end]
-    if not lately:
-        return ['nothing was measured']
-    first = before is None or (command.velocities is None and command.time - before.time > SILENCE)
+    times = [at for at, _ in heard.measured]
+    end = bisect.bisect_right(times, command.time + 0.01)
+    begin = bisect.bisect_left(times, command.time - rules.oldest - rules.slack)
+    lately = np.array([row for _, row in heard.measured[min(begin, max(0, end - 1)) : end]])
+    if not len(lately) or not np.isfinite(lately).any(0).all():
+        return ['a joint was not measured']
+    first = before is None or _begins_anew(before, command, heard)
     allowed = rules.max_jump
     if first and command.velocities is None:
         allowed = min(allowed, float(rules.limits.velocity.max()) * rules.slack / 10 + ROUNDING)
-    distances = [float(np.abs(command.positions - row).max()) for row in lately]
-    if min(distances) > allowed + ROUNDING:
+    distances = np.abs(command.positions[None] - lately[:, None])
+    nearest = float(np.nanmin(distances.max(1), 0).max())  # of each joint, the worst point
+    if nearest > allowed + ROUNDING:
         what = 'the first command' if first else 'the command'
-        return [f'{what} is {min(distances):.4f} rad from what was measured, allowed {allowed:g}']
+        return [f'{what} is {nearest:.4f} rad from what was measured, allowed {allowed:g}']
     return []
 
 
-def _continuity(commands: Sequence[Command], rules: Rules) -> list[str]:
+def _begins_anew(before: Command, command: Command, heard: Heard) -> bool:
+    """Tell whether the arm was engaged in between: before that, nobody commanded it."""
+    if command.velocities is None and command.time - before.time > SILENCE:
+        return True
+    return any(
+        _moves(state) and not _moves(earlier)
+        for (_, earlier), (at, state) in pairwise(heard.states)
+        if before.time - TOGETHER <= at <= command.time + TOGETHER
+    )
+
+
+def _continuity(heard: Heard, rules: Rules) -> list[str]:
     """Check a stream from message to message: no step, nor one in velocity."""
     found = []
     period = 1.0 / rules.command_rate
-    limits = rules.limits
+    limits, commands = rules.limits, heard.commands
     velocity: NDArray[np.float64] | None = None
     for number in range(1, len(commands)):
         one, other = commands[number - 1], commands[number]
+        if _begins_anew(one, other, heard):
+            velocity = None
+            continue
         if one.velocities is not None:
             found += _seam(number, one, other, rules)
-            continue
-        if other.time - one.time > SILENCE:
-            velocity = None
             continue
         now = (other.positions[0] - one.positions[0]) / period
         if (np.abs(now) > limits.velocity * (1 + ROUNDING) + ROUNDING).any():
@@ -293,12 +307,13 @@ class CommandObserver(Node):
     def _on_joints(self, message: JointState) -> None:
         by_name = dict(zip(message.name, message.position, strict=False))
         row = np.array([by_name.get(name, np.nan) for name in self.rules.limits.names])
-        stamp = nanoseconds(message.header.stamp)
-        if np.isfinite(row).all() and stamp != self._joint_stamp:
-            self._joint_stamp = stamp
-            with self._lock:
-                self.heard.joint_times.append(time.monotonic())
-                self.heard.joints.append(row)
+        row[~np.isfinite(row)] = np.nan
+        stamp, now = nanoseconds(message.header.stamp), time.monotonic()
+        with self._lock:
+            self.heard.measured.append((now, row))
+            if np.isfinite(row).all() and stamp != self._joint_stamp:
+                self._joint_stamp = stamp
+                self.heard.joint_times.append(now)
 
     @property
     def commands(self) -> list[Command]:

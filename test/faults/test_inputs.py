@@ -212,7 +212,7 @@ def test_a_single_bad_image_among_good_ones_does_not_stop_the_arm(live: Any) -> 
     def now_and_then(message: Any) -> Any:
         nonlocal count
         count += 1
-        return torn(message) if count % 12 == 0 else message
+        return torn(message) if count % 7 == 0 else message
 
     lively.arm.change_image = now_and_then
     until(lambda: lively.node._configured.runner.statistics.counts().failed > 0, 'a failure')
