@@ -78,7 +78,7 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
             load_bundle(SAMPLES / model),
             settings,
             domain=world.domain,
-            ready=lambda: bool(observer.heard.images and observer.heard.joints),
+            ready=lambda: bool(observer.heard.images and observer.heard.joint_times),
             progress=told.append,
         )
         observer.check()
