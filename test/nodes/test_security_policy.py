@@ -147,6 +147,12 @@ def test_only_the_predictor_reaches_the_arm_and_only_the_operator_the_predictor(
     assert not rights[f'{PREFIX}power']['request']
 
 
+def test_no_comment_is_where_sros2_would_take_it_for_an_enclave() -> None:
+    builder = ET.TreeBuilder(insert_comments=True)
+    root = ET.parse(POLICY, ET.XMLParser(target=builder)).getroot()  # noqa: S314, our own file
+    assert all(isinstance(element.tag, str) for element in root.iter())
+
+
 def test_the_policy_has_no_wildcards() -> None:
     texts = [text for one in enclaves() for text in one.itertext()]
     assert not [text for text in texts if set(text) & set('*?[]')]
