@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -131,7 +132,8 @@ class CudaDevice:
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """See `Device`."""
-        graph = self._capture(work)
+        with _no_collection():
+            graph = self._capture(work)
         recording = ctypes.c_void_p()
         try:
             self._driver.call('cuGraphInstantiateWithFlags', ctypes.byref(recording), graph, 0)
@@ -208,6 +210,22 @@ class _Current:
         self._pop()
         if error is not None and isinstance(error, self._error):
             raise BackendError(' '.join(str(error).split())) from error
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """
+    Keep Python's collector still.
+
+    It would free page-locked memory of what is unreachable, which a recording does not survive.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @functools.cache

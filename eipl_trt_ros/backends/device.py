@@ -67,7 +67,7 @@ class Device(Protocol):
         """Release all memory and recordings. A second call does nothing."""
 
 
-MARKS = 7
+MARKS = 6
 
 
 def byte_count(shape: tuple[int, ...], dtype: str) -> int:

@@ -13,6 +13,7 @@ the device can record; where it cannot, it is put on the stream call by call, an
 from __future__ import annotations
 
 import contextlib
+import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ from eipl_trt_ros.errors import BackendError
 
 HOST_MEMORY = ('auto', 'copied', 'mapped')
 _TRIAL_FRAMES = 50
+
+_log = logging.getLogger(__name__)
 
 Work = Callable[[], None]
 # Inputs that a motion graph takes from what the frame before has written: (input, output).
@@ -173,6 +176,7 @@ class TensorRTBackend:
             return self._device.record(work)
         except BackendError as error:
             self.recording_failure = str(error)
+            _log.warning('frames run call by call, which takes longer: %s', error)
             return work
 
     def _median_time(self, work: Work) -> float:

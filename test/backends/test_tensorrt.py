@@ -126,8 +126,33 @@ def test_nothing_is_allocated_in_a_frame(one: Bundle) -> None:
     assert rig.device.allocations == before
 
 
-def test_where_a_frame_cannot_be_recorded_it_runs_call_by_call(one: Bundle) -> None:
+@pytest.mark.parametrize('mixing', [False, True])
+def test_a_state_that_goes_through_the_host_each_frame_gives_the_same_bits(
+    bundle: Bundle, mixing: bool
+) -> None:
+    stays, goes = Rig(bundle, mixing=mixing).backend, Rig(bundle, mixing=mixing).backend
+    share = 0.8 if mixing else 1.0
+    with (
+        Predictor(bundle, stays, input_mixing=share) as one,
+        Predictor(bundle, goes, input_mixing=share) as other,
+    ):
+        for frame, picture in enumerate(make_pictures(4, 128, 128)):
+            for predictor in (one, other):
+                predictor.step(picture, joints_at(bundle, frame))
+                predictor.predicted_image()
+            np.testing.assert_array_equal(goes.predicted_joints, stays.predicted_joints)
+            np.testing.assert_array_equal(goes.predicted_image, stays.predicted_image)
+            state = goes.get_state()
+            goes.reset()
+            goes.set_state(state)
+
+
+def test_where_a_frame_cannot_be_recorded_it_runs_call_by_call(
+    one: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = Rig(one, records=False)
+    (record,) = caplog.records
+    assert record.getMessage().endswith('a frame cannot be recorded: not today')
     assert rig.backend.notes['CUDA graph'] == 'a frame cannot be recorded: not today'
     with Predictor(one, rig.backend) as predictor:
         joints = predictor.step(make_pictures(1, 128, 128)[0], joints_at(one, 0)).joints
