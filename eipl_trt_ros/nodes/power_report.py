@@ -23,6 +23,7 @@ _NOTE = (
     'power is sampled far less often than frames come: the energy of this frame is the power '
     'around it times its own time'
 )
+_NOTE_SHARED = "; several predictors share the board's energy by busy time, which is a convention"
 
 
 def sample_status(node: str, sample: PowerSample, info: SourceInfo) -> DiagnosticStatus:
@@ -52,7 +53,7 @@ def frame_status(
         **_predictor_values(of_one, energy.window, idle),
         **_window_values(energy.window),
         **sample_values(energy.newest),
-        'note': _NOTE,
+        'note': _NOTE + (_NOTE_SHARED if len(energy.window.predictors) > 1 else ''),
     }
     status.values = _entries(values)
     return status

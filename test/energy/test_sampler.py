@@ -75,3 +75,17 @@ def test_waits_are_jittered_around_the_interval():
     assert 0.4 <= waits.min() < 0.41
     assert 0.59 < waits.max() <= 0.6
     assert waits.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_interval_holds_however_long_a_read_takes():
+    class Slow(Steady):
+        def read(self) -> Sequence[PowerSample]:
+            time.sleep(0.04)
+            return [PowerSample(time.monotonic_ns(), 5_000.0)]
+
+    taken: queue.Queue[PowerSample] = queue.Queue()
+    sampler = Sampler(Slow(), interval_s=0.05, jitter=0.0, maximum_w=None, take=taken.put)
+    sampler.start()
+    stamps = [taken.get(timeout=20).stamp_ns for _ in range(20)]
+    sampler.close()
+    assert float(np.median(np.diff(stamps))) / 1e9 == pytest.approx(0.05, abs=0.02)
