@@ -183,7 +183,6 @@ def _rows(
     bundle: Bundle, read: Sequence[tuple[Path, BundleOutcome]], tolerance: float
 ) -> list[Row]:
     """Make a row for each configuration that ran over every recording."""
-    names = [bag.resolve().name for bag, _ in read]
     first = read[0][1]
     labels = [run.identity.label for run in first.passes]
     by_label = {
@@ -196,7 +195,7 @@ def _rows(
         make_row(
             passes,
             None if fp32 is None else by_label[fp32],
-            names=names,
+            bags=[bag for bag, _ in read],
             drifts=drifts_of(bundle, rollouts, label, fp32),
             tolerance=tolerance,
         )
@@ -230,8 +229,7 @@ def _measure_bundle(
     stage: Stage,
 ) -> None:
     plan = found.plan
-    bag = next(bag for bag in plan.bags if bag.resolve().name == rows[0].bags[0].bag)
-    data = first_stretch(bag, bundle, plan.reading, frames=_DATA)
+    data = first_stretch(rows[0].bags[0].path, bundle, plan.reading, frames=_DATA)
     with open_lineup(bundle, _timed(rows), threads=plan.threads) as lineup:
         labels = [one.identity.label for one in lineup.opened]
         with stage(f'{bundle.name}: timing') as progress:
@@ -274,4 +272,4 @@ def _play(found: Evaluation, stage: Stage, live: Live) -> None:
             plan.reading.slop,
         )
         with stage(f'{row.name}: playing to the node') as progress:
-            add_live(row, live(row.bundle, plan.bags[0], row.passes[0], settings, progress))
+            add_live(row, live(row.bundle, row.bags[0].path, row.passes[0], settings, progress))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,10 @@ class LiveFigures:
 
 @dataclass(frozen=True)
 class BagFigures:
-    """One recording's part in a row."""
+    """One recording's part in a row; where times come from a recording, it is the first."""
 
     bag: str
+    path: Path
     images: int
     dropped: Mapping[str, int]
     accuracy: Accuracy
@@ -185,7 +187,7 @@ def make_row(
     passes: Sequence[Pass],
     reference: Sequence[Pass] | None,
     *,
-    names: Sequence[str],
+    bags: Sequence[Path],
     drifts: tuple[Drift, ...],
     tolerance: float,
 ) -> Row:
@@ -195,26 +197,27 @@ def make_row(
     Args:
         passes: one a recording.
         reference: those of fp32; None without.
-        names: of the recordings.
+        bags: the recordings.
         drifts: closed-loop rollouts.
         tolerance: see `CommandDifference`.
 
     """
-    bags = tuple(
+    figures = tuple(
         BagFigures(
-            name,
+            bag.resolve().name,
+            bag,
             run.images,
             dict(run.dropped),
             accuracy_of([run], None if reference is None else [reference[i]], tolerance),
         )
-        for i, (name, run) in enumerate(zip(names, passes, strict=True))
+        for i, (bag, run) in enumerate(zip(bags, passes, strict=True))
     )
     return Row(
         bundle=passes[0].bundle,
         identity=passes[0].identity,
         reference=reference is not None and reference[0] is passes[0],
         accuracy=accuracy_of(passes, reference, tolerance),
-        bags=bags,
+        bags=figures,
         drifts=drifts,
         passes=passes,
     )
@@ -297,6 +300,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

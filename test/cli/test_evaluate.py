@@ -101,7 +101,7 @@ def test_two_reports_stand_side_by_side_and_beside_the_paper(
 def test_of_several_bags_a_bad_one_is_an_error_beside_the_others_report(
     tmp_path: Path, bundle: Bundle, bag: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad = demonstration(('elbow', 'wrist')).write(tmp_path / 'bad')
+    bad = demonstration(('elbow', 'wrist')).write(tmp_path / bag.name)
     out = tmp_path / 'out'
     arguments = ['evaluate', '--bundle', str(bundle.path), '--out', str(out), '--power', 'none']
     arguments += ['--bag', str(bad), '--bag', str(bag), '--frames', '20', '--jobs', '2']

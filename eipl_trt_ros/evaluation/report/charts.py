@@ -46,7 +46,7 @@ _SETTINGS = {
     'axes.edgecolor': _COLOURS['grid'],
     'axes.labelcolor': _COLOURS['muted'],
     'axes.titlecolor': _COLOURS['ink'],
-    'axes.titlesize': 10.0,
+    'axes.titlesize': 9.5,
     'axes.spines.top': False,
     'axes.spines.right': False,
     'axes.grid': True,
@@ -161,12 +161,12 @@ def timeline(title: str, durations: Mapping[str, NDArray[np.float64]]) -> str:
         starts = np.arange(0, len(values), stride)
         highest = np.maximum.reduceat(values, starts)
         axes.plot(starts, highest, color=_COLOURS[colour], linewidth=1.2, label=name)
-    axes.set_ylim(bottom=0)
+    axes.margins(x=0.01)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the names of the curves
     axes.set_title(title, loc='left')
     axes.set_ylabel('latency (ms)')
     axes.set_xlabel('frame')
-    axes.margins(x=0.01)
-    axes.legend(loc='lower left', frameon=False, fontsize=8, ncols=2, labelcolor=_COLOURS['ink'])
+    axes.legend(loc='upper left', frameon=False, fontsize=8, ncols=2, labelcolor=_COLOURS['ink'])
     _few_ticks(axes, 6, 4)
     return _svg(figure, f'{title}: latency by frame')
 

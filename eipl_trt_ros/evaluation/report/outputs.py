@@ -54,7 +54,7 @@ def record_of(found: Evaluation, command: str) -> dict[str, Any]:
             }
             for bundle in found.bundles
         ],
-        'bags': [plain(bag) | {'path': str(bag.path)} for bag in found.bags],
+        'bags': plain(found.bags),
         'rows': [row.as_dict() for row in found.rows],
         'overhead': plain(found.overhead),
         'energy': found.energy,

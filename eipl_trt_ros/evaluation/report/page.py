@@ -193,7 +193,7 @@ def _time_charts(rows: Sequence[Row]) -> list[Any]:
             values = row.live_run.command_ms
             found.append(
                 charts.latency_histogram(
-                    f'{row.identity.label}: image stamp to joints',
+                    f'{row.identity.label}: stamp to joints',
                     values[~np.isnan(values)],
                     row.live.command_ms.p50,
                     row.live.command_ms.p99,
