@@ -1,32 +1,21 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""
-NVML on a real GPU that runs TensorRT engines: its energy counter, its power, and the power node.
-
-With ``-s`` the figures are printed that docs/energy.md and docs/verification.md hold.
-"""
+"""NVML on a GPU that runs engines: its energy counter, its power, and the power node."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import shutil
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import pytest
 
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 pytest.importorskip('pynvml', reason='nvidia-ml-py is not installed')
 
-from builders import make_pictures
-
-from eipl_trt_ros.backends import load_backend
-from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.energy.frames import FrameSpan, frame_spans
 from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.integrate import Energy
@@ -35,54 +24,32 @@ from eipl_trt_ros.energy.meter import PAPER_FRAMES
 from eipl_trt_ros.energy.recorder import PowerRecorder
 from eipl_trt_ros.energy.sampler import DEFAULT_INTERVAL
 from eipl_trt_ros.energy.sources import NvmlSource, SourceState
-from eipl_trt_ros.engines.build import BuildOptions, build_engines
-from eipl_trt_ros.engines.gpu import find_gpu
-from eipl_trt_ros.engines.tensorrt_api import find_tensorrt
-from eipl_trt_ros.errors import EngineError, MissingPackageError
+from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.predictor import Predictor
 
-SAMPLE = Path(__file__).parents[2] / 'samples' / 'sarnn'
+pytestmark = pytest.mark.gpu
 S = 1_000_000_000
-MS = 1_000_000
 SECONDS = 13.0  # the warm-up of 3 s, and 10 samples as the paper takes them
 
 
-@pytest.fixture(scope='module', autouse=True)
-def _machine() -> None:
-    if find_gpu() is None:
-        pytest.skip('there is no GPU')
-    try:
-        find_tensorrt()
-    except (MissingPackageError, EngineError) as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    path = tmp_path_factory.mktemp('nvml') / 'sarnn'
-    shutil.copytree(SAMPLE, path)
-    made = load_bundle(path)
-    build_engines(made, ['fp32'], ('motion', 'image'), BuildOptions())
-    return made
-
-
 @pytest.fixture
-def predictor(bundle: Bundle) -> Iterator[Predictor]:
-    with Predictor(bundle, load_backend(bundle, 'tensorrt')) as made:
-        yield made
+def frames(gpu: Any) -> Frames:
+    """Frames of SARNN in fp32, over the sample demonstration."""
+    return Frames(Predictor(gpu.bundle('sarnn'), gpu.backend('sarnn')), gpu.demonstration('sarnn'))
 
 
 class Frames:
-    """Frames of a predictor with the same few pictures again and again."""
+    """Frames of a predictor, image included, over a demonstration again and again."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, demonstration: Demonstration) -> None:
         self._predictor = predictor
-        self._pictures = itertools.cycle(make_pictures(16, 128, 128))
-        self._joints = np.zeros(len(predictor.bundle.joints), np.float32)
+        rows = zip(demonstration.images, demonstration.joints, strict=True)
+        self._rows = itertools.cycle(list(rows))
 
     def run_one(self) -> FrameSpan:
+        picture, joints = next(self._rows)
         started = time.monotonic_ns()
-        self._predictor.step(next(self._pictures), self._joints)
+        self._predictor.step(picture, joints)
         self._predictor.predicted_image()
         finished = time.monotonic_ns()
         return FrameSpan(0, 0, started, finished, self._predictor.timing.total)
@@ -100,25 +67,25 @@ def joules(energy: Energy) -> str:
     return f'{energy.energy_mj / 1e3:.2f} +- {energy.uncertainty_mj / 1e3:.2f} J'
 
 
-def show(name: str, run: MeasuredRun) -> None:
+def told(run: MeasuredRun) -> str:
     (of_one,) = run.predictors.values()
     window = run.window
     assert window.integral is not None
     counter, integral = window.energy, window.integral
-    print(
-        f'\n{name}: {of_one.energy.frames} frames in {window.seconds:.2f} s, '
-        f'{of_one.energy.seconds_per_frame * 1e3:.4f} ms each in steps 1 to 5\n'
-        f'  {window.method} {joules(counter)}, integral of power {joules(integral)}: '
-        f'{(integral.energy_mj / counter.energy_mj - 1) * 100:+.2f} %\n'
-        f'  mean power {window.mean_power_mw} mW ({window.lowest_power_mw} to '
+    return (
+        f'{of_one.energy.frames} frames in {window.seconds:.2f} s, '
+        f'{of_one.energy.seconds_per_frame * 1e3:.4f} ms each in steps 1 to 5; '
+        f'{window.method} {joules(counter)}, integral of power {joules(integral)}: '
+        f'{(integral.energy_mj / counter.energy_mj - 1) * 100:+.2f} %; '
+        f'mean power {window.mean_power_mw} mW ({window.lowest_power_mw} to '
         f'{window.highest_power_mw}), interval {window.interval_seconds} s '
-        f'(longest {window.longest_interval_seconds}), idle {run.idle}\n'
-        f'  per frame: integrated {of_one.energy.integrated_energy_per_frame_mj:.4f} mJ, '
+        f'(longest {window.longest_interval_seconds}), idle {run.idle}; '
+        f'per frame: integrated {of_one.energy.integrated_energy_per_frame_mj:.4f} mJ, '
         f'above idle {of_one.above_idle}, paper {of_one.paper}'
     )
 
 
-def test_a_reading_holds_power_counter_and_temperature():
+def test_a_reading_holds_power_counter_and_temperature(measured):
     source = NvmlSource(0.1)
     source.open()
     try:
@@ -128,7 +95,7 @@ def test_a_reading_holds_power_counter_and_temperature():
         (second,) = source.read()
     finally:
         source.close()
-    print(f'\n{source.info}\n{first}')
+    measured(f'{source.info}; {first}')
     assert source.info.version
     assert 'without its host' in source.info.scope
     for sample in (first, second):
@@ -141,8 +108,7 @@ def test_a_reading_holds_power_counter_and_temperature():
     assert counted == pytest.approx(second.total_mw, rel=0.5)
 
 
-def test_counter_and_integral_agree_over_ten_thousand_frames(predictor):
-    frames = Frames(predictor)
+def test_counter_and_integral_agree_over_ten_thousand_frames(frames, measured):
     frames.run(100, 0.0)
     with PowerRecorder('nvml', interval_s=0.1) as power:
         power.wait_for_power(30.0)
@@ -151,8 +117,8 @@ def test_counter_and_integral_agree_over_ten_thousand_frames(predictor):
         spans = frames.run(PAPER_FRAMES, SECONDS)
         run = power.measure({'sarnn fp32': spans}, idle)
         first = power.measure({'sarnn fp32': spans[:PAPER_FRAMES]}, idle, warm_up_s=0.0)
-    show('after the warm-up', run)
-    show(f'the first {PAPER_FRAMES} frames, no warm-up', first)
+    measured(f'after the warm-up: {told(run)}')
+    measured(f'the first {PAPER_FRAMES} frames, no warm-up: {told(first)}')
     (of_one,) = run.predictors.values()
     assert len(spans) >= PAPER_FRAMES
     assert first.window.integral is not None
@@ -171,9 +137,8 @@ def test_counter_and_integral_agree_over_ten_thousand_frames(predictor):
     assert 0 < of_one.above_idle.energy_mj < of_one.energy.integrated_energy_per_frame_mj
 
 
-def test_the_steps_of_counter_and_power(predictor):
+def test_the_steps_of_counter_and_power(frames, measured):
     """How often the GPU renews its readings: what a sampling interval can be good for."""
-    frames = Frames(predictor)
     source = NvmlSource(0.002)
     source.open()
     samples: list[PowerSample] = []
@@ -187,16 +152,16 @@ def test_the_steps_of_counter_and_power(predictor):
             reads.append(time.monotonic_ns() - before)
     finally:
         source.close()
-    print(
-        f'\na read takes {statistics.median(reads) / 1e6:.3f} ms, at most {max(reads) / 1e6:.3f}'
+    measured(
+        f'a read takes {statistics.median(reads) / 1e6:.3f} ms, at most {max(reads) / 1e6:.3f}'
     )
     steps = {
         'counter': changes([(s.stamp_ns, s.energy_mj) for s in samples]),
         'power': changes([(s.stamp_ns, s.total_mw) for s in samples]),
     }
     for name, times in steps.items():
-        print(
-            f'\n{name}: {len(times)} new readings in 3 s, {len(samples)} reads; '
+        measured(
+            f'{name}: {len(times)} new readings in 3 s, {len(samples)} reads; '
             f'median time between them {statistics.median(times) * 1e3:.1f} ms, '
             f'longest {max(times) * 1e3:.1f} ms'
         )
@@ -209,7 +174,7 @@ def changes(readings: Sequence[tuple[int, float | None]]) -> list[float]:
     return [(b - a) / S for a, b in itertools.pairwise(when)]
 
 
-def test_the_power_node_tells_what_frames_cost_on_this_gpu(predictor, tmp_path):
+def test_the_power_node_tells_what_frames_cost_on_this_gpu(frames, measured, tmp_path):
     pytest.importorskip('rclpy', reason='rclpy is not installed')
     from diagnostic_msgs.msg import DiagnosticArray  # noqa: PLC0415
     from ros_world import PATIENCE, World, until  # noqa: PLC0415
@@ -218,7 +183,6 @@ def test_the_power_node_tells_what_frames_cost_on_this_gpu(predictor, tmp_path):
     from eipl_trt_ros.nodes.frame_timing import FIELDS, FrameTiming, encode  # noqa: PLC0415
     from eipl_trt_ros.nodes.power_node import PowerNode  # noqa: PLC0415
 
-    frames = Frames(predictor)
     path = tmp_path / 'energy.json'
     settings = {'source': 'nvml', 'interval': 0.1, 'warm_up': 1.0, 'result_file': str(path)}
     with World() as world:
@@ -235,24 +199,24 @@ def test_the_power_node_tells_what_frames_cost_on_this_gpu(predictor, tmp_path):
         for number in range(500):
             span = frames.run_one()
             spans.append(span)
-            values = dict.fromkeys(FIELDS, 0) | {'frame': number, 'infer': span.computed_ns}
-            values |= {'started': span.started_ns, 'finished': span.finished_ns}
-            publisher.publish(encode(FrameTiming(**values)))
+            timing = dict.fromkeys(FIELDS, 0) | {'frame': number, 'infer': span.computed_ns}
+            timing |= {'started': span.started_ns, 'finished': span.finished_ns}
+            publisher.publish(encode(FrameTiming(**timing)))
             time.sleep(0.01 - (time.monotonic() % 0.01))
         until(lambda: node._live.frames.total() == 500, 'all frames')
         until(lambda: node._live.newest.stamp_ns > spans[-1].finished_ns, 'the last power')
-        print('\n' + world.run(node._stop))
+        world.run(node._stop)
         messages = [energies.get(timeout=PATIENCE)]
         while not energies.empty():
             messages.append(energies.get())
     (status,) = messages[-1].status
-    told = {entry.key: entry.value for entry in status.values}
-    print('\n'.join(f'  {key}: {value}' for key, value in told.items()))
-    assert told['method'] == 'energy counter'
-    assert 'temperature of GPU (C)' in told
+    values = {entry.key: entry.value for entry in status.values}
+    measured(f'the last frame: {values}')
+    assert values['method'] == 'energy counter'
+    assert 'temperature of GPU (C)' in values
     result = read_measurement(path)
     (of_one,) = result['predictors'].values()
-    print(json.dumps({key: result[key] for key in ('source', 'elapsed_s', 'window')}, indent=1))
+    measured(f'the measurement: {result["source"]}, {result["window"]}')
     assert of_one['energy']['missed'] == 0
     assert len(messages) > 300  # those of the warm-up have no energy
     window = result['window']
