@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.accuracy import joint_accuracy
@@ -35,7 +36,9 @@ class PrecisionRow:
         grey_levels: mean absolute difference of the predicted image from fp32's.
         alone: how far joints are from fp32's after `STEPS_ALONE` steps on its own predictions,
             normalised units, the joint that is farthest: mean over the demonstrations it began
-            as. `worst_alone`: the same, of the worst of them.
+            as; of fp32 itself, where the first image has other lowest bits, which says what a
+            model makes of the least of differences.
+        worst_alone: the same, of the worst of them.
 
     """
 
@@ -92,8 +95,10 @@ def compare_precisions(
     exact = joint_accuracy(bundle, demonstrations)
     tell('fp32 on its own predictions')
     alone = roll_out_alone(bundle, demonstrations, STEPS_ALONE)
-    span = (bundle.joint_maximum - bundle.joint_minimum) / (bundle.vmax - bundle.vmin)
-    rows = [PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)]
+    nudged = roll_out_alone(bundle, [_nudged(one) for one in demonstrations], STEPS_ALONE)
+    rows = [
+        PrecisionRow('fp32', 0, 0, exact.mse, 1.0, 1.0, 0.0, 0.0, *_strayed(bundle, nudged, alone))
+    ]
     for precision, recipes in (('fp16', {}), ('int8', int8)):
         tell(f'{precision} over the demonstrations')
         motion, image = (half_graph(bundle, graph, recipes.get(graph)) for graph in int8)
@@ -101,7 +106,6 @@ def compare_precisions(
         grey_levels = image_difference(bundle, demonstrations, image)
         tell(f'{precision} on its own predictions')
         found = roll_out_alone(bundle, demonstrations, STEPS_ALONE, motion=motion, image=image)
-        strayed = (np.abs(found - alone)[:, -1] / span).max(axis=-1)
         rows.append(
             PrecisionRow(
                 precision,
@@ -112,11 +116,26 @@ def compare_precisions(
                 float(np.nanmax(joints.per_joint / exact.per_joint)),
                 joints.drift(exact),
                 grey_levels,
-                float(strayed.mean()),
-                float(strayed.max()),
+                *_strayed(bundle, found, alone),
             )
         )
     return Comparison(tuple(rows), int8['motion'].shares, int8['motion'].layers)
+
+
+def _nudged(demonstration: Demonstration) -> Demonstration:
+    """Give a demonstration's first frame with random lowest bits in its image."""
+    image = demonstration.images[:1] & 0xFE
+    noise = np.random.default_rng(0).integers(0, 2, image.shape, np.uint8)
+    return Demonstration(image | noise, demonstration.joints[:1])
+
+
+def _strayed(
+    bundle: Bundle, found: NDArray[np.float64], exact: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Compare the last joints of rollouts, normalised units: mean and worst of the farthest."""
+    span = (bundle.joint_maximum - bundle.joint_minimum) / (bundle.vmax - bundle.vmin)
+    farthest = (np.abs(found - exact)[:, -1] / span).max(axis=-1)
+    return float(farthest.mean()), float(farthest.max())
 
 
 def image_difference(
