@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class PowerRecorder(Closing):
         self._info: SourceInfo | None = None
         self._state = SourceState.WAITING
         self._reason = f'the power source {source} was not opened yet'
-        self._refused: dict[str, int] = {}
+        self._refused: list[tuple[int, Counter[str]]] = []  # counts by cause, and since when
         settings = {
             'source': source,
             'interval_s': interval_s,
@@ -176,7 +177,9 @@ class PowerRecorder(Closing):
         for name, spans in frames.items():
             for span in spans:
                 measurement.add_frame(name, span)
-        return measurement.result(info, idle=idle, refused=self._refused)
+        before = [counts for when_ns, counts in self._refused if when_ns < begin_ns]
+        refused = self._refused[-1][1] - (before[-1] if before else Counter())
+        return measurement.result(info, idle=idle, refused=refused)
 
     def _until(self, stamp_ns: int, patience_s: float) -> SourceInfo | None:
         """Wait for a sample at or after a stamp; None where none comes."""
@@ -212,7 +215,7 @@ class PowerRecorder(Closing):
             return
         self._state = SourceState(message['state'])
         self._reason = message['reason']
-        self._refused = message['refused']
+        self._refused.append((message['now_ns'], Counter(message['refused'])))
         self._info = SourceInfo(**message['info'])
 
     def close(self) -> None:

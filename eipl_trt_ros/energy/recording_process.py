@@ -6,7 +6,8 @@ The process behind `PowerRecorder`: writes a source's samples to a file until it
 ``python -m eipl_trt_ros.energy.recording_process FILE SETTINGS``; the settings are a JSON object
 with the arguments of `PowerRecorder`. Every line of the file is a JSON object: either ``sample``,
 a `PowerSample`, or, whenever one of these changes, ``state``, ``reason``, ``info`` and
-``refused``. The end of the standard input, so also the end of the process that began it, ends it.
+``refused``, with ``now_ns``. The end of the standard input, so also the end of the process that
+began it, ends it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import select
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +52,7 @@ class _Writer:
 
     def state(self, info: SourceInfo, status: SourceStatus, refused: dict[str, int]) -> None:
         self.write(
+            now_ns=time.monotonic_ns(),
             state=status.state.value,
             reason=str(status),
             info=dataclasses.asdict(info),

@@ -84,6 +84,19 @@ def test_several_runs_of_one_recording_each_get_their_own(tmp_path):
     assert first.predictors['a'].above_idle is None
 
 
+def test_samples_that_were_refused_are_counted_for_the_run_in_which_they_came(tmp_path):
+    path = tmp_path / 'power.csv'
+    times = np.arange(0, 60, 0.02)
+    rows = [f'{t:.3f},{0 if 0.2 < t < 0.3 else 5000}' for t in times]
+    path.write_text('\n'.join(['time_s,total_mw', *rows]) + '\n')
+    with PowerRecorder('recorded', recording=str(path), interval_s=0.02) as power:
+        power.wait_for_power()
+        time.sleep(0.6)
+        later = power.measure({'a': run_frames(0.3)}, warm_up_s=0.0)
+    assert later.refused == {}
+    assert power._refused[-1][1]['zero'] == 4
+
+
 @pytest.mark.parametrize(
     ('source', 'reason'),
     [
