@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eipl_trt_ros.benchmark.cases import OURS
+from eipl_trt_ros.benchmark.cases import is_ours
 from eipl_trt_ros.errors import InputError
 
 _LEAST_NOISE = 0.05
@@ -86,7 +86,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[Change]:
         msg = 'the two runs have no model, number of threads and case in common'
         raise InputError(msg)
     raw = {key: now[key][0] / before[key][0] for key in both}
-    peers = [raw[key] for key in both if key[2] not in OURS]
+    peers = [raw[key] for key in both if not is_ours(key[2])]
     drift = statistics.median(peers) if peers else 1.0
     return [
         Change(*key, raw[key] / drift, max(_LEAST_NOISE, (now[key][1] + before[key][1]) / 2))

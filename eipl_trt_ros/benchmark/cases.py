@@ -101,7 +101,6 @@ Maker = Callable[[str, Bundle, int], Case]
 
 COMPILED = 'torch.compile'
 MOTION, MOTION_AND_IMAGE = 'ours, motion only', 'ours, motion and image'
-OURS = (MOTION, MOTION_AND_IMAGE)
 CASES: Mapping[str, Maker] = {
     'PyTorch eager': EagerCase,
     COMPILED: _compiled,
@@ -112,3 +111,8 @@ CASES: Mapping[str, Maker] = {
     MOTION: _motion,
 }
 """What is timed, by name, in the order of the table; the first is what ratios compare with."""
+
+
+def is_ours(case: str) -> bool:
+    """Tell by its name whether a case runs this package; the others are peers."""
+    return case.startswith('ours')

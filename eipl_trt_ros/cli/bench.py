@@ -13,7 +13,7 @@ from typing import Any
 
 from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
-from eipl_trt_ros.errors import MissingPackageError, require
+from eipl_trt_ros.errors import InputError, MissingPackageError, require
 
 _EXAMPLES = """examples:
   eipl_trt bench --bundle samples/sarnn --bundle samples/cnnrnn
@@ -101,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
     from eipl_trt_ros.benchmark.against import read_report  # noqa: PLC0415
     from eipl_trt_ros.evaluation.machine import describe_machine  # noqa: PLC0415
 
+    if args.ros and args.against is not None:
+        msg = 'what --ros times cannot be compared with --against: leave one of the two out'
+        raise InputError(msg)
     console = rich_console.Console()
     old = read_report(args.against) if args.against is not None else None
     bundles = [load_bundle(path) for path in args.bundles]

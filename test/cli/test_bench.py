@@ -58,6 +58,11 @@ def test_bench_refuses_an_earlier_run_that_is_none(
     assert 'none.json is not what eipl_trt bench --json writes' in capsys.readouterr().err
 
 
+def test_the_nodes_times_are_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['bench', '--bundle', 'x', '--ros', '--against', 'old.json']) == 2
+    assert 'leave one of the two out' in capsys.readouterr().err
+
+
 def test_bench_refuses_fewer_than_one_frame(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['bench', '--bundle', 'x', '--frames', '0'])
