@@ -81,12 +81,12 @@ class LiveMeter:
         """The last power sample."""
         return self._history.newest
 
-    def add_frame(self, predictor: str, span: FrameSpan, now_ns: int) -> None:
-        """Add a frame that was heard of at a monotonic time."""
+    def add_frame(self, predictor: str, span: FrameSpan, now_ns: int) -> bool:
+        """Add a frame that was heard of at a monotonic time; return whether it can be used."""
         self.frames[predictor] += 1
         if abs(now_ns - span.finished_ns) > _OTHER_CLOCK_NS:
             self.without_energy['its times are on another clock: another host, or a bag'] += 1
-            return
+            return False
         if self._first_ns is None or span.started_ns < self._first_ns:
             self._first_ns = span.started_ns
         self._ledgers[predictor].add(span)
@@ -94,6 +94,7 @@ class LiveMeter:
         if len(self._waiting) > _WAITING:
             self._waiting.popleft()
             self.without_energy['no power was measured'] += 1
+        return True
 
     def add_sample(self, sample: PowerSample, interval_s: float) -> list[FrameEnergy]:
         """

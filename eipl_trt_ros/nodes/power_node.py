@@ -151,8 +151,8 @@ class PowerNode(Node):
             self._unread_count += 1
             return
         with self._lock:
-            self._live.add_frame(predictor, span, time.monotonic_ns())
-            if self._measurement is not None:
+            usable = self._live.add_frame(predictor, span, time.monotonic_ns())
+            if usable and self._measurement is not None:
                 self._measurement.add_frame(predictor, span)
 
     def _take_sample(self, sample: PowerSample) -> None:

@@ -90,7 +90,7 @@ def test_the_window_slides_and_what_is_behind_it_is_forgotten():
 
 def test_frames_of_another_clock_are_counted_and_not_used():
     live = meter()
-    live.add_frame('a', span(0, 5 * S), 5_000 * S)
+    assert not live.add_frame('a', span(0, 5 * S), 5_000 * S)
     assert 'another clock' in next(iter(live.without_energy))
     sample(live, 5)
     assert sample(live, 6) == []

@@ -349,6 +349,28 @@ def test_what_it_publishes_is_a_recording_of_its_power(world, tmp_path):
     assert recording.samples[0].rails_mw['SOC'] == pytest.approx(powers[0] / 4, abs=0.001)
 
 
+def test_frames_of_another_clock_get_no_energy_and_spoil_no_measurement(world, tmp_path):
+    path = tmp_path / 'energy.json'
+    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    board = Board(world, csv, result_file=str(path))
+    board.publisher()
+    assert board.call('start_measurement').success
+    for number in range(3):
+        time.sleep(0.15)
+        board.run_frame(number, busy=10 * MS, computed=8 * MS)
+        board.run_frame(number, busy=10 * MS, computed=8 * MS, ago=3_600_000 * MS)  # from a bag
+    board.summary(lambda status: 'frames without energy' in ' '.join(values_of(status)))
+    until(lambda: board.node._live.frames.total() == 6, 'all frames')
+    heard_ns = time.monotonic_ns()
+    until(lambda: board.node._live.newest.stamp_ns > heard_ns, 'power after the last frame')
+    assert board.call('stop_measurement').success
+    result = json.loads(path.read_text())
+    (of_one,) = result['predictors'].values()
+    assert of_one['energy']['frames'] == 3
+    assert result['elapsed_s'] < 60
+    assert result['window']['mean_power_mw'] == 8_000
+
+
 def test_a_measurement_that_nobody_stops_ends_by_itself(world, tmp_path):
     path = tmp_path / 'energy.json'
     csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
