@@ -12,14 +12,12 @@ ros2_control's controllers do, and ``gripper/close``; serves ``~/reset``; and te
 
 from __future__ import annotations
 
-import array
 import json
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RosClock
@@ -38,6 +36,7 @@ from eipl_trt_ros.errors import InputError
 from eipl_trt_ros.nodes.command_messages import view, zeros
 from eipl_trt_ros.nodes.conversion import set_stamp
 from eipl_trt_ros.nodes.episodes import Episodes
+from eipl_trt_ros.nodes.image_output import ImageMessage
 from eipl_trt_ros.nodes.parameters import declare, wrong_choice
 from eipl_trt_ros.nodes.process import run_node, spin
 from eipl_trt_ros.nodes.sim_settings import SETTINGS, next_place, read_settings
@@ -114,11 +113,8 @@ class SimRobotNode(Node):
         )
         self._clock_message = Clock()
         self._images = self.create_publisher(Image, 'camera/image_raw', _SENSOR)
-        side = PICTURE_SIZE
-        self._image = Image(height=side, width=side, step=3 * side, encoding='rgb8')
-        self._image.header.frame_id = 'camera'
-        self._image.data = array.array('B', bytes(3 * side * side))
-        self._pixels = np.frombuffer(self._image.data, np.uint8).reshape(side, side, 3)
+        self._image = ImageMessage(PICTURE_SIZE, PICTURE_SIZE, 'rgb8')
+        self._image.message.header.frame_id = 'camera'
         self._states = self.create_publisher(JointState, 'joint_states', _SENSOR)
         count = len(JOINT_NAMES)
         self._state = JointState(
@@ -148,8 +144,8 @@ class SimRobotNode(Node):
         """Put the arm back to its home and the cube to its next place."""
         self._place = next_place(self)
         self._robot.reset(self._place, hidden=self.get_parameter('hidden').value)
-        self._label = f'{self.get_parameter("place").value} {self.get_parameter("index").value}'
         index = self.get_parameter('index').value
+        self._label = f'{self.get_parameter("place").value} {index}'
         self.set_parameters([Parameter('index', value=index + 1)])
         self._episode += 1
         self.judged = False
@@ -198,9 +194,9 @@ class SimRobotNode(Node):
             set_stamp(self._state.header.stamp, now_ns)
             self._states.publish(self._state)
         if robot.due('camera'):
-            self._pixels[:] = robot.picture()
-            set_stamp(self._image.header.stamp, now_ns)
-            self._images.publish(self._image)
+            self._image.pixels[:] = robot.picture()
+            set_stamp(self._image.message.header.stamp, now_ns)
+            self._images.publish(self._image.message)
         if not self.judged and robot.elapsed >= self._settings.episode_seconds:
             self._judge()
 

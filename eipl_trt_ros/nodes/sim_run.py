@@ -29,7 +29,7 @@ _TOPICS = {
 
 
 @dataclass(frozen=True)
-class SimSettings:
+class RunSettings:
     """What to run; the names are those of the nodes' parameters."""
 
     backend: str = 'onnxruntime'
@@ -44,7 +44,7 @@ class SimSettings:
 
 def run_episodes(
     bundle: Bundle,
-    settings: SimSettings,
+    settings: RunSettings,
     *,
     domain: int | None = None,
     ready: Callable[[], bool] = lambda: True,

@@ -206,9 +206,9 @@ def _success(args: argparse.Namespace) -> None:
 
 def _live(args: argparse.Namespace) -> None:
     require('rclpy', install='source the setup.bash of ROS 2', needed_for='live')
-    from eipl_trt_ros.nodes.sim_run import SimSettings, run_episodes  # noqa: PLC0415
+    from eipl_trt_ros.nodes.sim_run import RunSettings, run_episodes  # noqa: PLC0415
 
-    settings = SimSettings(
+    settings = RunSettings(
         backend=args.backend,
         precision=args.precision,
         input_mixing=args.mixing,

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.bundle import YAML_NAME
 from eipl_trt_ros.errors import BagError
+from eipl_trt_ros.files import sha256_of
 from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.sim.demonstrations import environment_of_process
 from eipl_trt_ros.sim.positions import AREAS, Area, draw_area
@@ -59,6 +61,7 @@ class Result:
         lifted: whether the cube was in the air at the end.
         miss: see `Outcome`, metres.
         joints: float32 (T, 8), measured at each frame.
+        bundle: SHA-256 of the bundle's ``bundle.yaml``, which holds those of its other files.
 
     """
 
@@ -66,6 +69,7 @@ class Result:
     lifted: bool
     miss: float
     joints: NDArray[np.float32]
+    bundle: str
 
 
 def plan(variants: Sequence[Variant], counts: dict[Area, int]) -> list[Attempt]:
@@ -103,12 +107,11 @@ def run_all(
     Returns:
         The results of all attempts, in their order.
 
+    Raises:
+        BagError: the file holds something else, or results of a bundle that is another by now.
+
     """
-    held = set()
-    if file.exists():
-        held = {result.attempt for result in read_results(file)}
-        text = file.read_text(encoding='utf-8')
-        file.write_text(text[: text.rfind('\n') + 1], encoding='utf-8')  # no line cut short
+    held = _held(file, bundles) if file.exists() else set()
     left = [attempt for attempt in attempts if attempt not in held]
     file.parent.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context('spawn')  # OpenGL does not survive a fork
@@ -126,6 +129,25 @@ def run_all(
             pool.shutdown(cancel_futures=True)
     done = {result.attempt: result for result in read_results(file)}
     return [done[attempt] for attempt in attempts]
+
+
+def _held(file: Path, bundles: dict[str, Path]) -> set[Attempt]:
+    """Tell what need not be run again, and cut off a line that is not whole."""
+    digests = {model: _digest(path) for model, path in bundles.items()}
+    held = set()
+    for result in read_results(file):
+        model = result.attempt.variant.model
+        if result.bundle != digests.get(model, result.bundle):
+            msg = f'{file} holds results of another bundle {model}: choose another folder'
+            raise BagError(msg)
+        held.add(result.attempt)
+    text = file.read_text(encoding='utf-8')
+    file.write_text(text[: text.rfind('\n') + 1], encoding='utf-8')
+    return held
+
+
+def _digest(bundle: Path) -> str:
+    return sha256_of(bundle / YAML_NAME)
 
 
 def read_results(file: Path) -> list[Result]:
@@ -152,6 +174,7 @@ def _line(result: Result) -> str:
         'lifted': result.lifted,
         'miss': result.miss if np.isfinite(result.miss) else None,
         'joints': np.round(result.joints.astype(np.float64), _DIGITS).tolist(),
+        'bundle': result.bundle,
     }
     return json.dumps(row, allow_nan=False)
 
@@ -163,6 +186,7 @@ def _result(row: dict[str, Any]) -> Result:
         row['lifted'],
         np.inf if row['miss'] is None else row['miss'],
         np.array(row['joints'], np.float32),
+        row['bundle'],
     )
 
 
@@ -171,4 +195,4 @@ def _try_in_worker(attempt: Attempt, bundle: Path) -> Result:
     policy = open_policy(bundle, variant.backend, variant.precision, variant.mixing)
     place = draw_area(attempt.area, attempt.index + 1)[attempt.index]
     outcome: Outcome = roll_out(environment_of_process(), policy, place)
-    return Result(attempt, outcome.lifted, outcome.miss, outcome.joints)
+    return Result(attempt, outcome.lifted, outcome.miss, outcome.joints, _digest(bundle))

@@ -17,7 +17,7 @@ from eipl_trt_ros.command.limits import MotionLimits, resolve_limits
 from eipl_trt_ros.command.urdf import urdf_limits
 from eipl_trt_ros.errors import BackendError, BundleError, EiplTrtError
 from eipl_trt_ros.nodes.sim_recorder import Episode
-from eipl_trt_ros.nodes.sim_run import ACCELERATION, SimSettings, run_episodes
+from eipl_trt_ros.nodes.sim_run import ACCELERATION, RunSettings, run_episodes
 from eipl_trt_ros.sim.description import urdf
 from eipl_trt_ros.sim.environment import PandaEnvironment
 from eipl_trt_ros.sim.scene import JOINT_NAMES
@@ -71,7 +71,7 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
             **world.settings(),
         )
     )
-    settings = SimSettings(precision=precision, command_type=command_type)
+    settings = RunSettings(precision=precision, command_type=command_type)
     told: list[float] = []
     for _ in range(ATTEMPTS):
         (episode,) = run_episodes(
@@ -97,10 +97,10 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
 def test_a_bundle_of_another_robot_is_refused_before_anything_starts(tmp_path):
     bundle = write_random_bundle(tmp_path / 'bundle')
     with pytest.raises(BundleError, match='but the simulated robot has panda_joint1'):
-        run_episodes(bundle, SimSettings())
+        run_episodes(bundle, RunSettings())
 
 
 def test_a_predictor_that_cannot_come_up_is_explained(limits, tmp_path):
     moved = replace(load_bundle(SAMPLES / 'sarnn'), path=tmp_path / 'gone')
     with pytest.raises(BackendError, match=r'cannot be brought up: .*gone'):
-        run_episodes(moved, SimSettings())
+        run_episodes(moved, RunSettings())

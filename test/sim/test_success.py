@@ -38,6 +38,8 @@ def test_results_are_kept_as_they_come_and_not_run_again(camera: PandaEnvironmen
     assert told == [1.0]
     np.testing.assert_array_equal(again.joints, first.joints)
     assert np.abs(mixed.joints - first.joints).max() > 1e-3
+    with pytest.raises(BagError, match='another bundle cnnrnnln: choose another folder'):
+        run_all([Attempt(FP32, 'unseen', 0)], {'cnnrnnln': SAMPLES / 'sarnn'}, file)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -23,7 +23,7 @@ def result(variant, index, lifted, area='unseen', turned=0.0) -> Result:
     joints = np.zeros((4, 8), np.float32)
     joints[2, 3] = turned
     joints[3, 7] = float(lifted)  # the gripper is no joint of the arm
-    return Result(Attempt(variant, area, index), lifted, 0.001, joints)
+    return Result(Attempt(variant, area, index), lifted, 0.001, joints, 'a digest')
 
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
