@@ -86,6 +86,7 @@ class Predictor(Closing):
         self._input = np.zeros(model.joint_dim, np.float32)
         self._finite = np.zeros(model.joint_dim, np.bool_)
         self._image = _Image.NONE
+        self._look_ns = 0
         self._times = backend.timing
         self._motion = Motion(
             backend.predicted_joints, backend.encoder_points, backend.decoder_points
@@ -115,13 +116,40 @@ class Predictor(Closing):
             BackendError: the execution failed. The state is untouched.
 
         """
-        backend = self.backend
-        mixing = self.input_mixing != 1.0 and self.frame > 0
         self._take_joints(joints)
-        if mixing and self._image is _Image.DUE:
+        self.look(picture)
+        return self._move()
+
+    def look(self, picture: NDArray[np.uint8], *, shaped: bool = False) -> None:
+        """
+        Take in the picture for the next `move`: a step in two parts, for models side by side.
+
+        Args:
+            picture: uint8 (h, w, 3) in the bundle's encoding.
+            shaped: whether it is the model's image already, shaped by another model's predictor.
+
+        Raises:
+            InputError: the picture has another shape or type.
+
+        """
+        if self.input_mixing != 1.0 and self._image is _Image.DUE:
             self.predicted_image()  # of the frame before, which this frame is mixed with
         begin = time.perf_counter_ns()
-        self._shaper.shape_into(picture, backend.image)
+        if shaped:
+            np.copyto(self.backend.image, picture)
+        else:
+            self._shaper.shape_into(picture, self.backend.image)
+        self._look_ns = time.perf_counter_ns() - begin
+
+    def move(self, joints: NDArray[np.floating]) -> Motion:
+        """Run one frame with the picture that was looked at; see `step`."""
+        self._take_joints(joints)
+        return self._move()
+
+    def _move(self) -> Motion:
+        backend = self.backend
+        mixing = self.input_mixing != 1.0 and self.frame > 0
+        begin = time.perf_counter_ns()
         np.copyto(backend.joints, self._input)
         before = time.perf_counter_ns()
         self._times.clear()
@@ -133,7 +161,7 @@ class Predictor(Closing):
             np.copyto(self._last, backend.predicted_joints)
         self.frame += 1
         self._image = _Image.DUE
-        self._times.pre_process += before - begin
+        self._times.pre_process += self._look_ns + before - begin
         self._times.post_process += time.perf_counter_ns() - after
         return self._motion
 
@@ -182,6 +210,11 @@ class Predictor(Closing):
             self.backend.run_image()
             self._image = _Image.DONE
         return self.backend.predicted_image
+
+    def finish_frame(self) -> None:
+        """Do what the next frame needs, once the command has left: better now than then."""
+        if self.input_mixing != 1.0:
+            self.predicted_image()
 
     def reset(self) -> None:
         """Start a new episode: zero state, and initial values for joints that are fed back."""

@@ -8,19 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.limits import MotionLimits, resolve_limits
 from eipl_trt_ros.command.urdf import urdf_limits
 from eipl_trt_ros.errors import LimitsError
+from eipl_trt_ros.nodes.command_messages import LATCHED
 from eipl_trt_ros.nodes.command_settings import CommandSettings, read_limits
-
-# robot_state_publisher latches it
-_LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 
 
 class ArmLimits:
@@ -57,7 +52,7 @@ class ArmLimits:
         take(self._resolve(settings.robot_description))
         if not settings.robot_description:
             self._subscription = node.create_subscription(
-                String, 'robot_description', self._on_description, _LATCHED
+                String, 'robot_description', self._on_description, LATCHED
             )
 
     def _resolve(self, description: str) -> MotionLimits | LimitsError:

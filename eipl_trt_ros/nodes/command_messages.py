@@ -26,6 +26,10 @@ LATEST = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
 """For outputs: matches every subscriber, and a slow one gets the newest message."""
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+"""For what changes seldom: who comes late gets the newest message too."""
 
 
 def zeros(size: int) -> array.array[float]:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool, Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -28,6 +27,7 @@ from eipl_trt_ros.command.limits import MotionLimits
 from eipl_trt_ros.command.watchdog import Event, Phase
 from eipl_trt_ros.errors import LimitsError
 from eipl_trt_ros.nodes.command_messages import (
+    LATCHED,
     LATEST,
     ArrayCommand,
     CommandMessage,
@@ -36,9 +36,6 @@ from eipl_trt_ros.nodes.command_messages import (
 from eipl_trt_ros.nodes.command_settings import CommandSettings
 from eipl_trt_ros.nodes.statistics import Quantiles, Window
 
-_LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 _TOPICS = {
     'joint_trajectory': (JointTrajectory, '~/joint_trajectory'),
     'float64_multi_array': (Float64MultiArray, '~/commands'),
@@ -107,7 +104,7 @@ class CommandStream:
         kind, topic = _TOPICS[settings.command_type]
         # not managed publishers: those fall silent before the arm has come to rest
         self._publisher = node.create_publisher(kind, topic, LATEST) if names else None
-        self._state_publisher = node.create_publisher(String, '~/command_state', _LATCHED)
+        self._state_publisher = node.create_publisher(String, '~/command_state', LATCHED)
         self._state = String()
         grippers = [joint.name for joint in bundle.joints if joint.sink == 'open_close']
         self._gripper_publishers = [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from eipl_trt_ros.ensemble import AnyPredictor, Ensemble
 from eipl_trt_ros.nodes.intake import Intake
 from eipl_trt_ros.nodes.statistics import FrameCounts, FrameStatistics
-from eipl_trt_ros.predictor import Predictor
 from eipl_trt_ros.sync import DropCause
 
 _SILENCE_NS = 2_000_000_000  # nothing on a topic for this long is worth a warning
@@ -58,7 +58,7 @@ class PredictorDiagnostics:
         return status
 
     def active(
-        self, intake: Intake, statistics: FrameStatistics, predictor: Predictor, now_ns: int
+        self, intake: Intake, statistics: FrameStatistics, predictor: AnyPredictor, now_ns: int
     ) -> DiagnosticStatus:
         """Return the status of an active node at a monotonic time, in nanoseconds."""
         sync = intake.synchronizer
@@ -128,7 +128,7 @@ def _losses(last: _Counts, now: _Counts) -> str | None:
     return None
 
 
-def _identity(predictor: Predictor) -> dict[str, str]:
+def _identity(predictor: AnyPredictor) -> dict[str, str]:
     bundle = predictor.bundle
     return {
         'bundle': bundle.name,
@@ -136,8 +136,16 @@ def _identity(predictor: Predictor) -> dict[str, str]:
         'backend': predictor.backend.name,
         'precision': predictor.backend.precision,
         **predictor.backend.notes,
+        **_errors(predictor),
         'model rate (Hz)': f'{bundle.rate_hz:g}',
     }
+
+
+def _errors(predictor: AnyPredictor) -> dict[str, str]:
+    if not isinstance(predictor, Ensemble):
+        return {}
+    errors = zip(predictor.names, predictor.arbiter.errors, strict=True)
+    return {f'error of {name}': f'{error:.4f}' for name, error in errors}
 
 
 def _rates(last: _Counts, now: _Counts) -> dict[str, str]:

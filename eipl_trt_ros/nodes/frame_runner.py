@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 
@@ -11,12 +12,15 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Int64MultiArray
 
+from eipl_trt_ros.arbiter import ArbiterSettings
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
+from eipl_trt_ros.ensemble import AnyPredictor, Ensemble
 from eipl_trt_ros.errors import EiplTrtError, InputError, PredictionError
 from eipl_trt_ros.nodes.command_messages import LATEST
 from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.conversion import PictureDecoder
+from eipl_trt_ros.nodes.driving_model import DrivingModel
 from eipl_trt_ros.nodes.frame_timing import TimingMessage
 from eipl_trt_ros.nodes.image_output import ImageOutput
 from eipl_trt_ros.nodes.inference import Frame
@@ -29,10 +33,29 @@ from eipl_trt_ros.robot import CameraSpec
 _WARM_UP_FRAMES = 3
 
 
-def open_and_warm_up(settings: PredictorSettings) -> Predictor:
+def open_all(settings: PredictorSettings) -> AnyPredictor:
+    """Make the predictor of every model, and put several together."""
+    with contextlib.ExitStack() as opened:
+        predictors = [
+            opened.enter_context(open_and_warm_up(folder, settings)) for folder in settings.folders
+        ]
+        made: AnyPredictor = predictors[0]
+        if len(predictors) > 1:
+            arbiter = ArbiterSettings(
+                by=settings.arbiter,
+                memory=settings.arbiter_memory,
+                advantage=settings.arbiter_advantage,
+                patience=settings.arbiter_patience,
+            )
+            made = Ensemble(predictors, arbiter)
+        opened.pop_all()
+    return made
+
+
+def open_and_warm_up(folder: str, settings: PredictorSettings) -> Predictor:
     """Make a predictor and run some frames, so that the first real one is not the slowest."""
     predictor = open_predictor(
-        settings.bundle,
+        folder,
         settings.backend,
         precision=settings.precision,
         threads=settings.threads,
@@ -69,10 +92,17 @@ class FrameRunner:
         node: lifecycle node that publishes while it is active.
         bundle: the model.
         commands: told each prediction.
+        driving: told that a frame is done.
 
     """
 
-    def __init__(self, node: LifecycleNode, bundle: Bundle, commands: CommandStream) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        bundle: Bundle,
+        commands: CommandStream,
+        driving: DrivingModel,
+    ) -> None:
         self._node = node
         self._clock = node.get_clock()
         self._decoder = PictureDecoder(bundle.camera.encoding)
@@ -80,6 +110,7 @@ class FrameRunner:
         self._period_ns = round(1e9 / bundle.rate_hz)
         self.statistics = FrameStatistics(self._period_ns)
         self._commands = commands
+        self._driving = driving
         self._size: tuple[int, ...] | None = None
         self._joints = JointsOutput(node, bundle)
         self._images = ImageOutput(node, bundle)
@@ -92,7 +123,7 @@ class FrameRunner:
         self._size = None
         self.statistics = FrameStatistics(self._period_ns)
 
-    def run(self, predictor: Predictor, frame: Frame, reset: bool) -> None:
+    def run(self, predictor: AnyPredictor, frame: Frame, reset: bool) -> None:
         """Run one frame; whatever goes wrong is logged and counted, and publishes nothing."""
         try:
             if reset:
@@ -111,7 +142,7 @@ class FrameRunner:
         self.statistics.add_failure()
         self._node.get_logger().error(f'frame dropped: {text}', throttle_duration_sec=5.0)
 
-    def _run(self, predictor: Predictor, frame: Frame) -> None:
+    def _run(self, predictor: AnyPredictor, frame: Frame) -> None:
         started = time.monotonic_ns()
         picture = self._decoder.decode(frame.message)
         decode = time.monotonic_ns() - started
@@ -122,8 +153,8 @@ class FrameRunner:
         self._joints.publish(motion.joints, frame.stamp_ns)
         commanded = time.monotonic_ns()
         stamp_to_command = self._clock.now().nanoseconds - frame.stamp_ns
-        if predictor.input_mixing != 1.0:
-            predictor.predicted_image()  # the next frame is mixed with it: better now than then
+        self._driving.publish()
+        predictor.finish_frame()
         self._images.publish(predictor, frame.message.header)
         finished = time.monotonic_ns()
         if self._timing_publisher.get_subscription_count() > 0:
@@ -160,6 +191,7 @@ class FrameRunner:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
+        self._driving.destroy()
         self._joints.destroy()
         self._images.destroy()
         self._node.destroy_lifecycle_publisher(self._timing_publisher)

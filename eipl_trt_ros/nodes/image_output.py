@@ -23,8 +23,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.ensemble import AnyPredictor
 from eipl_trt_ros.nodes.command_messages import LATEST
-from eipl_trt_ros.predictor import Predictor
+from eipl_trt_ros.spec import ModelSpec
 
 _RGB_BLUE = (0, 0, 255)
 _RGB_RED = (255, 0, 0)
@@ -54,6 +55,7 @@ class ImageOutput:
         self._node = node
         model = bundle.model
         size = model.image_height, model.image_width
+        self._fits = (*size, model.k_dim)
         self._predicted = ImageMessage(*size, bundle.camera.encoding)
         self._image_publisher = self._publisher(Image, '~/predicted_image')
         self._overlay_publisher: Any = None
@@ -78,7 +80,7 @@ class ImageOutput:
     def _publisher(self, kind: Any, topic: str) -> Any:
         return self._node.create_lifecycle_publisher(kind, topic, LATEST)
 
-    def publish(self, predictor: Predictor, header: Header) -> None:
+    def publish(self, predictor: AnyPredictor, header: Header) -> None:
         """
         Publish what somebody is subscribed to, of the predictor's last frame.
 
@@ -87,6 +89,8 @@ class ImageOutput:
             header: the camera image's: its stamp and frame go with all images.
 
         """
+        if not self._shows(predictor.bundle.model):
+            return
         if _wanted(self._points_publisher) or _wanted(self._overlay_publisher):
             self._publish_attention(predictor, header)
         if _wanted(self._image_publisher):
@@ -94,7 +98,11 @@ class ImageOutput:
             self._predicted.message.header = header
             self._image_publisher.publish(self._predicted.message)
 
-    def _publish_attention(self, predictor: Predictor, header: Header) -> None:
+    def _shows(self, model: ModelSpec) -> bool:
+        """Tell whether a model's image and points fit into the messages, where several drive."""
+        return (model.image_height, model.image_width, model.k_dim) == self._fits
+
+    def _publish_attention(self, predictor: AnyPredictor, header: Header) -> None:
         backend = predictor.backend
         for values, points in zip(
             self._point_values, (backend.encoder_points, backend.decoder_points), strict=True

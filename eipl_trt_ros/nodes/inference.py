@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.predictor import Predictor
+from eipl_trt_ros.ensemble import AnyPredictor
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Frame:
 
 _HANDOVER = 0.0001  # seconds for which a caller steps back, so that an idle thread can begin
 
-Work = Callable[[Predictor, Frame, bool], None]
+Work = Callable[[AnyPredictor, Frame, bool], None]
 """Runs one frame; the last argument tells to reset the LSTM state first. It must not raise."""
 
 
@@ -54,9 +54,9 @@ class InferenceThread:
 
     """
 
-    def __init__(self, opener: Callable[[], Predictor]) -> None:
+    def __init__(self, opener: Callable[[], AnyPredictor]) -> None:
         self._opener = opener
-        self._opened: Future[Predictor] = Future()
+        self._opened: Future[AnyPredictor] = Future()
         self._change = threading.Condition()
         self._frame: Frame | None = None
         self._work: Work | None = None
@@ -65,7 +65,7 @@ class InferenceThread:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
 
-    def start(self) -> Predictor:
+    def start(self) -> AnyPredictor:
         """
         Make the predictor.
 
@@ -142,7 +142,7 @@ class InferenceThread:
             while self._run_next(predictor):
                 pass
 
-    def _run_next(self, predictor: Predictor) -> bool:
+    def _run_next(self, predictor: AnyPredictor) -> bool:
         with self._change:
             self._change.wait_for(lambda: self._frame is not None or self._closing)
             frame, work, reset = self._frame, self._work, self._reset

@@ -17,7 +17,7 @@ import gc
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,7 +26,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
+from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
+from eipl_trt_ros.ensemble import AnyPredictor, Ensemble, common_joints
 from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.nodes.arm_limits import ArmLimits
 from eipl_trt_ros.nodes.command_diagnostics import command_status
@@ -37,7 +39,8 @@ from eipl_trt_ros.nodes.command_settings import (
 )
 from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.diagnostics import PredictorDiagnostics
-from eipl_trt_ros.nodes.frame_runner import FrameRunner, open_and_warm_up
+from eipl_trt_ros.nodes.driving_model import DrivingModel
+from eipl_trt_ros.nodes.frame_runner import FrameRunner, open_all
 from eipl_trt_ros.nodes.inference import Frame, InferenceThread
 from eipl_trt_ros.nodes.intake import Intake
 from eipl_trt_ros.nodes.managed import ManagedNode
@@ -49,7 +52,6 @@ from eipl_trt_ros.nodes.predictor_settings import (
     read_settings,
 )
 from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin, take_turns_quickly
-from eipl_trt_ros.predictor import Predictor
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
 _ALL_SETTINGS = (*SETTINGS, *COMMAND_SETTINGS)
@@ -61,7 +63,7 @@ class _Configured:
 
     settings: PredictorSettings
     thread: InferenceThread
-    predictor: Predictor
+    predictor: AnyPredictor
     commands: CommandStream
     limits: ArmLimits
     runner: FrameRunner
@@ -116,19 +118,22 @@ class PredictorNode(ManagedNode):
         """Load the bundle, make the backend in the inference thread, warm it up."""
         settings = read_settings(self)
         command_settings = read_command_settings(self)
-        if not settings.bundle:
+        if not settings.folders:
             msg = "the parameter 'bundle' is empty: set it to the folder of a bundle"
             raise BundleError(msg)
-        thread = InferenceThread(lambda: open_and_warm_up(settings))
+        thread = InferenceThread(lambda: open_all(settings))
         predictor = thread.start()
         bundle, backend = predictor.bundle, predictor.backend
         with contextlib.ExitStack() as made:
             made.callback(thread.close)
-            commands = CommandStream(self, bundle, command_settings)
+            arm = _arm(predictor)
+            commands = CommandStream(self, arm, command_settings)
             made.callback(commands.destroy)
-            limits = ArmLimits(self, bundle, command_settings, commands.set_limits)
+            limits = ArmLimits(self, arm, command_settings, commands.set_limits)
             made.callback(limits.destroy)
-            runner = FrameRunner(self, bundle, commands)
+            driving = DrivingModel(self, predictor, selectable=settings.arbiter == 'topic')
+            made.callback(driving.destroy)
+            runner = FrameRunner(self, bundle, commands, driving)
             made.pop_all()
         self._configured = _Configured(settings, thread, predictor, commands, limits, runner)
         self.get_logger().info(
@@ -229,6 +234,14 @@ class PredictorNode(ManagedNode):
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_publisher.publish(message)
+
+
+def _arm(predictor: AnyPredictor) -> Bundle:
+    """Return the bundle that tells the arm's joints: of several models, in their common range."""
+    if not isinstance(predictor, Ensemble):
+        return predictor.bundle
+    joints = common_joints([one.bundle for one in predictor.predictors])
+    return replace(predictor.bundle, joints=joints)
 
 
 def _work(node: PredictorNode) -> None:

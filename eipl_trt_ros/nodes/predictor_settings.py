@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from rclpy.node import Node
 
+from eipl_trt_ros.arbiter import ARBITERS
 from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.nodes.parameters import Setting
 
@@ -24,6 +25,40 @@ AUTOSTART = Setting(
 
 SETTINGS = (
     Setting('bundle', '', 'Folder of the bundle to run.'),
+    Setting(
+        'models',
+        [''],
+        'Folders of several bundles to run side by side, of which one drives; where it is set, '
+        'bundle is not used.',
+    ),
+    Setting(
+        'arbiter',
+        'joints',
+        'What chooses the model that drives: the smallest recent error of its predicted joints, '
+        "or image, or the topic '~/select_model' (a bundle's folder name).",
+        choices=ARBITERS,
+    ),
+    Setting(
+        'arbiter_memory',
+        10.0,
+        'Over how many frames an error of a model counts.',
+        low=1.0,
+        high=1000.0,
+    ),
+    Setting(
+        'arbiter_advantage',
+        0.8,
+        "Another model takes over only where its error is less than this share of the driver's.",
+        low=0.0,
+        high=1.0,
+    ),
+    Setting(
+        'arbiter_patience',
+        5,
+        'And only after so many frames in a row.',
+        low=1,
+        high=1000,
+    ),
     Setting(
         'backend',
         'auto',
@@ -99,6 +134,11 @@ class PredictorSettings:
     """The values of `SETTINGS`, as they are when the node is configured."""
 
     bundle: str
+    models: list[str]
+    arbiter: str
+    arbiter_memory: float
+    arbiter_advantage: float
+    arbiter_patience: int
     backend: str
     precision: str
     threads: int
@@ -109,6 +149,11 @@ class PredictorSettings:
     joint_wait: float
     time_jump: float
     reset_gap: float
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of the bundles to run; empty where none is named."""
+        return tuple(filter(None, self.models)) or tuple(filter(None, [self.bundle]))
 
 
 def read_settings(node: Node) -> PredictorSettings:
