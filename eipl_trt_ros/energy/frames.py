@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,8 +63,11 @@ class FrameLedger:
     """The frames of one predictor, in the order in which they finished."""
 
     def __init__(self) -> None:
-        self._spans: list[FrameSpan] = []
-        self._missed: list[tuple[int, int]] = []
+        self._spans: deque[FrameSpan] = deque()
+        self._missed: deque[tuple[int, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._spans)
 
     def add(self, span: FrameSpan) -> None:
         """Add a frame; the frames that its number says were not heard are counted as missed."""
@@ -76,9 +80,10 @@ class FrameLedger:
 
     def forget_before(self, stamp_ns: int) -> None:
         """Forget the frames that finished before a monotonic time, except for the last one."""
-        kept = [span for span in self._spans[:-1] if span.finished_ns >= stamp_ns]
-        self._spans = [*kept, *self._spans[-1:]]
-        self._missed = [entry for entry in self._missed if entry[0] >= stamp_ns]
+        while len(self._spans) > 1 and self._spans[0].finished_ns < stamp_ns:
+            self._spans.popleft()
+        while self._missed and self._missed[0][0] < stamp_ns:
+            self._missed.popleft()
 
     def finished(self, begin_ns: int, end_ns: int) -> list[FrameSpan]:
         """Return the frames that finished in (begin, end]."""

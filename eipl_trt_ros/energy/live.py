@@ -92,7 +92,8 @@ class LiveMeter:
         self._ledgers[predictor].add(span)
         self._waiting.append((predictor, span))
         if len(self._waiting) > _WAITING:
-            self._waiting.popleft()
+            name, forgotten = self._waiting.popleft()
+            self._ledgers[name].forget_before(forgotten.finished_ns + 1)
             self.without_energy['no power was measured'] += 1
         return True
 

@@ -101,6 +101,7 @@ def test_a_source_that_never_speaks_does_not_fill_the_memory():
     for number in range(10_050):
         live.add_frame('a', span(number, number * S), number * S)
     assert live.without_energy == {'no power was measured': 50}
+    assert len(live._ledgers['a']) == len(live._waiting) == 10_000
 
 
 def test_frames_of_several_predictors_come_in_their_order():
