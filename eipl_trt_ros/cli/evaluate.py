@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.energy.sources import SOURCES
 from eipl_trt_ros.errors import EvaluationError, require
@@ -87,11 +87,11 @@ def add_parser(subparsers: Any) -> None:
     add('--backend', choices=BACKENDS, default='auto', help='what runs the model (default: auto)')
     add(
         '--precision',
-        choices=PRECISIONS,
+        choices=PRECISION_CHOICES,
         nargs='+',
         default=['fp32'],
         dest='precisions',
-        help='one or several to compare (default: fp32)',
+        help='one or several to compare; auto: the one that would be chosen (default: fp32)',
     )
     add(
         '--baseline',

@@ -117,6 +117,15 @@ def test_of_several_bags_a_bad_one_is_an_error_beside_the_others_report(
     assert error in caplog.text
 
 
+def test_the_best_precision_can_be_asked_for_where_engines_run(
+    tmp_path: Path, bundle: Bundle, bag: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ['evaluate', '--bag', str(bag), '--bundle', str(bundle.path), '--precision']
+    assert main([*arguments, 'auto', '--backend', 'onnxruntime', '--out', str(tmp_path)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'precision auto chooses among TensorRT engines' in error
+
+
 def test_a_missing_bag_is_one_line_and_exit_code_2(
     tmp_path: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
