@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from std_msgs.msg import Float32MultiArray, String
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.nodes.conversion import PictureDecoder, nanoseconds
 from eipl_trt_ros.sim.film import Shot
+from eipl_trt_ros.sim.live_report import Episode
 
 _QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
@@ -26,23 +25,6 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-
-
-@dataclass(frozen=True)
-class Episode:
-    """
-    One grasp.
-
-    Attributes:
-        verdict: what the robot said of it; see `SimRobotNode`.
-        states: what the predictor said that it did, such as ``'driving'``.
-        shots: its frames; none of the episodes after those that were to be filmed.
-
-    """
-
-    verdict: dict[str, Any]
-    states: tuple[str, ...]
-    shots: tuple[Shot, ...]
 
 
 class SimRecorder(Node):

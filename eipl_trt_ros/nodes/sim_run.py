@@ -15,8 +15,9 @@ from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError
 from eipl_trt_ros.nodes.child_process import NodeProcess
 from eipl_trt_ros.nodes.listening import START_PATIENCE, Lifecycle, check, listen, listening
-from eipl_trt_ros.nodes.sim_recorder import Episode, SimRecorder
+from eipl_trt_ros.nodes.sim_recorder import SimRecorder
 from eipl_trt_ros.progress import Progress, untold
+from eipl_trt_ros.sim.live_report import Episode
 from eipl_trt_ros.sim.rollout import check_robot
 
 # rad/s^2: the least of the Panda's joints (Franka Emika's data sheet); a URDF has no accelerations

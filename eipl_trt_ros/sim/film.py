@@ -59,18 +59,8 @@ class _Sheet:
     background: Picture
     pictures: tuple[tuple[int, int, int, int], ...]
     """Left, top, width, height: of the camera's picture and of the predicted image."""
-    charts: tuple[Any, ...]
-    """Axes of the joints; the last thing known of them is how to find a time's column."""
-
-    def column(self, chart: Any, seconds: float) -> int:
-        """Tell where a time is on a chart."""
-        return round(float(chart.transData.transform((seconds, 0.0))[0]))
-
-    def rows(self, chart: Any) -> tuple[int, int]:
-        """Tell where a chart begins and ends."""
-        height = self.background.shape[0]
-        box = chart.bbox
-        return round(height - box.y1), round(height - box.y0)
+    charts: tuple[tuple[float, float, int, int], ...]
+    """Of each joint's chart: column of time 0, columns a second, first row, row after the last."""
 
 
 def write_film(path: Path, title: str, names: Sequence[str], shots: Sequence[Shot]) -> None:
@@ -131,7 +121,13 @@ def _sheet(title: str, names: Sequence[str], shots: Sequence[Shot]) -> _Sheet:
     pictures = tuple(
         (round(b.x0), round(height - b.y1), round(b.width), round(b.height)) for b in boxes
     )
-    return _Sheet(background, pictures, tuple(charts))
+    return _Sheet(background, pictures, tuple(_place(axes, height) for axes in charts))
+
+
+def _place(axes: Any, height: int) -> tuple[float, float, int, int]:
+    """Tell where a chart is in a picture of so many rows; see `_Sheet.charts`."""
+    zero, one = (float(axes.transData.transform((second, 0.0))[0]) for second in (0.0, 1.0))
+    return zero, one - zero, round(height - axes.bbox.y1), round(height - axes.bbox.y0)
 
 
 def _charts(figure: Any, grid: Any, names: Sequence[str], shots: Sequence[Shot]) -> list[Any]:
@@ -165,10 +161,8 @@ def _frame(sheet: _Sheet, shot: Shot) -> Picture:
         if picture is shot.camera and shot.points is not None:
             _mark(large, shot.points)  # type: ignore[arg-type]
         frame[top : top + height, left : left + width] = large
-    for chart in sheet.charts:
-        column = sheet.column(chart, shot.seconds)
-        begin, end = sheet.rows(chart)
-        frame[begin:end, column] = _NOW
+    for zero, rate, top, bottom in sheet.charts:
+        frame[top:bottom, round(zero + rate * shot.seconds)] = _NOW
     return frame
 
 

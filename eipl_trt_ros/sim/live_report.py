@@ -7,8 +7,9 @@ from __future__ import annotations
 import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import require
@@ -16,20 +17,22 @@ from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.sim.film import Shot, write_film
 
 
-class Episode(Protocol):
-    """One grasp; see ``nodes.sim_recorder``."""
+@dataclass(frozen=True)
+class Episode:
+    """
+    One grasp.
 
-    @property
-    def verdict(self) -> dict[str, Any]:
-        """What the robot said of it."""
+    Attributes:
+        verdict: what the robot said of it: ``episode``, ``place``, ``x``, ``y``, ``yaw``,
+            ``lifted``, ``seconds``, ``commands`` taken and ``ignored``.
+        states: what the predictor said that it did, such as ``'driving'``.
+        shots: its frames; none of the episodes that were not to be filmed.
 
-    @property
-    def states(self) -> tuple[str, ...]:
-        """What the predictor said that it did."""
+    """
 
-    @property
-    def shots(self) -> tuple[Shot, ...]:
-        """Its frames, where they were kept."""
+    verdict: dict[str, Any]
+    states: tuple[str, ...]
+    shots: tuple[Shot, ...]
 
 
 def write_live_report(

@@ -16,10 +16,10 @@ from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.command.limits import MotionLimits, resolve_limits
 from eipl_trt_ros.command.urdf import urdf_limits
 from eipl_trt_ros.errors import BackendError, BundleError, EiplTrtError
-from eipl_trt_ros.nodes.sim_recorder import Episode
 from eipl_trt_ros.nodes.sim_run import ACCELERATION, RunSettings, run_episodes
 from eipl_trt_ros.sim.description import urdf
 from eipl_trt_ros.sim.environment import PandaEnvironment
+from eipl_trt_ros.sim.live_report import Episode
 from eipl_trt_ros.sim.scene import JOINT_NAMES
 
 pytestmark = pytest.mark.skipif(

@@ -1,7 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import json
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from eipl_trt_ros.sim.film import Shot, write_film
-from eipl_trt_ros.sim.live_report import write_live_report
+from eipl_trt_ros.sim.live_report import Episode, write_live_report
 
 image = pytest.importorskip('PIL.Image', reason='Pillow is not installed')
 
@@ -60,13 +59,6 @@ def test_points_are_drawn_into_the_cameras_picture_only(tmp_path):
 def test_a_film_does_not_need_every_predicted_image(tmp_path):
     write_film(tmp_path / 'film.webp', 'a title', NAMES, shots(2, expected=False))
     assert len(frames(tmp_path / 'film.webp')) == 2
-
-
-@dataclass
-class Episode:
-    verdict: dict
-    states: tuple[str, ...]
-    shots: tuple[Shot, ...]
 
 
 def test_the_report_tells_of_every_episode_and_shows_those_with_shots(tmp_path):
