@@ -14,6 +14,7 @@ from typing import Any
 from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.errors import InputError, MissingPackageError, require
+from eipl_trt_ros.memory import keep_freed_memory
 
 _EXAMPLES = """examples:
   eipl_trt bench --bundle samples/sarnn --bundle samples/cnnrnn
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     if args.ros and args.against is not None:
         msg = 'what --ros times cannot be compared with --against: leave one of the two out'
         raise InputError(msg)
+    keep_freed_memory()  # else PyTorch is timed at its worst: the kernel clears pages each frame
     console = rich_console.Console()
     old = read_report(args.against) if args.against is not None else None
     bundles = [load_bundle(path) for path in args.bundles]

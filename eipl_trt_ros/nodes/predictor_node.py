@@ -30,6 +30,7 @@ from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
 from eipl_trt_ros.ensemble import AnyPredictor, Ensemble, common_joints
 from eipl_trt_ros.errors import BundleError
+from eipl_trt_ros.memory import keep_freed_memory
 from eipl_trt_ros.nodes.arm_limits import ArmLimits
 from eipl_trt_ros.nodes.command_diagnostics import command_status
 from eipl_trt_ros.nodes.command_settings import (
@@ -51,7 +52,7 @@ from eipl_trt_ros.nodes.predictor_settings import (
     PredictorSettings,
     read_settings,
 )
-from eipl_trt_ros.nodes.process import keep_freed_memory, run_node, spin, take_turns_quickly
+from eipl_trt_ros.nodes.process import run_node, spin, take_turns_quickly
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
 _ALL_SETTINGS = (*SETTINGS, *COMMAND_SETTINGS)

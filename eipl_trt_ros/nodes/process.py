@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
 import signal
 import socket
 import sys
@@ -23,38 +21,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from eipl_trt_ros.errors import EiplTrtError
 
-_M_TRIM_THRESHOLD = -1
-_M_TOP_PAD = -2
-_M_MMAP_THRESHOLD = -3
-_KEPT = 256 * 1024 * 1024
-_LARGEST = 32 * 1024 * 1024  # glibc takes no more for M_MMAP_THRESHOLD
-
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 AnyNode = TypeVar('AnyNode', bound=Node)
-
-
-def keep_freed_memory() -> bool:
-    """
-    Tell glibc to keep freed memory instead of handing it back to the kernel.
-
-    Each image message is a block of memory, or several, of its size. By default glibc takes each
-    from the kernel and gives it back, and the kernel clears it page by page: a third of the way
-    of a 640x480 image from publisher to callback. Kept, the same memory is used again.
-
-    Returns:
-        Whether the C library knows these settings.
-
-    """
-    if platform.libc_ver()[0] != 'glibc':
-        return False
-    libc = ctypes.CDLL(None)
-    settings = (
-        (_M_MMAP_THRESHOLD, _LARGEST),
-        (_M_TRIM_THRESHOLD, _KEPT),
-        (_M_TOP_PAD, _LARGEST),
-    )
-    return all(libc.mallopt(which, value) == 1 for which, value in settings)
 
 
 def take_turns_quickly() -> None:
