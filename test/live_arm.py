@@ -21,7 +21,7 @@ from command_observer import CommandObserver, Rules
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_world import image_message, until
+from ros_world import PATIENCE, image_message, until
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
@@ -44,13 +44,13 @@ TIMES = {'image_timeout': 0.4, 'joint_timeout': 0.3, 'prediction_timeout': 0.5, 
 MAX_JUMP = 0.35
 
 
-def lively_bundle(path: Path, spec: ModelSpec = SMALL) -> Bundle:
+def lively_bundle(path: Path, spec: ModelSpec = SMALL, *, liveliness: float = 1.2) -> Bundle:
     """Write a bundle whose predictions are mid-range, and move a little with its inputs."""
 
     def enliven(weights: dict[str, NDArray[np.float32]]) -> None:
         for name, values in weights.items():
             if name.startswith('decoder_joint') and values.shape[0] == spec.joint_dim:
-                values[:] = 0.5 if values.ndim == 1 else 1.2 * values
+                values[:] = 0.5 if values.ndim == 1 else liveliness * values
                 values[-1] = 0.9 if values.ndim == 1 else 0.0  # the gripper is to close
 
     return write_random_bundle(path, spec, change=enliven)
@@ -84,7 +84,14 @@ class LiveArm(Node):
 
     """
 
-    def __init__(self, position: NDArray[np.float64], *, rate: float = 30.0, **settings: Any):
+    def __init__(
+        self,
+        position: NDArray[np.float64],
+        *,
+        rate: float = 30.0,
+        size: tuple[int, int] = (16, 16),
+        **settings: Any,
+    ) -> None:
         super().__init__('arm', **settings)
         self.camera = self.joints = True
         self.change_joints: Callable[[JointState], JointState | None] = lambda message: message
@@ -96,7 +103,7 @@ class LiveArm(Node):
         self._joint_publisher = self.create_publisher(JointState, 'joint_states', qos)
         self._names = [f'joint{i}' for i in range(1, 8)]
         self._image_publisher = self.create_publisher(Image, 'image', qos)
-        self._pictures = [image_message(p) for p in make_pictures(20, 16, 16)]
+        self._pictures = [image_message(p) for p in make_pictures(20, *size)]
         self._image_period = 1.0 / rate
         self._plan: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
         self.create_subscription(Float64MultiArray, 'predictor/commands', self._on_positions, qos)
@@ -167,16 +174,12 @@ class LiveArm(Node):
 
     def engage(self) -> None:
         """Engage, as soon as it is allowed."""
-        response = SetBool.Response()
-
-        def engaged() -> bool:
-            nonlocal response
+        deadline = time.monotonic() + PATIENCE
+        response = self.call_engage()
+        while not response.success:
+            assert time.monotonic() < deadline, f'not engaged: {response.message}'
+            time.sleep(0.05)
             response = self.call_engage()
-            if not response.success:
-                time.sleep(0.05)
-            return bool(response.success)
-
-        until(engaged, f'to be engaged: {response.message}')
 
     def destroy_node(self) -> None:
         self._ending = True
@@ -208,6 +211,7 @@ class LiveWorld:
         command_type: see the node's parameters.
         command_rate: see the node's parameters.
         log: where the predictor is to be a process of its own: the file for what it says.
+        picture: height and width of the camera's pictures.
         parameters: more of the node's parameters.
 
     """
@@ -220,6 +224,7 @@ class LiveWorld:
         command_type: str = 'joint_trajectory',
         command_rate: float = 100.0,
         log: Path | None = None,
+        picture: tuple[int, int] = (16, 16),
         **parameters: Any,
     ) -> None:
         self.observer: CommandObserver = world.add(
@@ -241,7 +246,7 @@ class LiveWorld:
         else:
             self.process = self._start()
         middle = (np.array(bundle.joint_minimum) + np.array(bundle.joint_maximum))[:7] / 2
-        self.arm: LiveArm = world.add(LiveArm(middle, **world.settings()))
+        self.arm: LiveArm = world.add(LiveArm(middle, size=picture, **world.settings()))
 
     def respawn(self) -> None:
         """Start the predictor's process again."""

@@ -245,13 +245,13 @@ class CommandStream:
 
     def _tick(self, now_ns: int, periods: int) -> bool:
         """Send what there is to send; returns whether the arm is still on its way."""
-        send = grips = False
         with self._lock:
-            drive, message = self._drive, self._message
-            if drive is None or message is None:
-                return False
             if self._engage_due:
                 self._engage_by_itself(now_ns)
+            drive, message = self._drive, self._message
+            if drive is None or message is None:
+                self._tell(Phase.OFF.value)
+                return False
             drive.tick(now_ns, 1 if message.streamed else periods)
             send = message.write(drive)
             grips = drive.gripper_due
@@ -265,8 +265,7 @@ class CommandStream:
             self._publish_grippers(drive)
         for line in lines:
             self._node.get_logger().warning(line)
-        if state != self._state.data:
-            self._tell(state)
+        self._tell(state)
         return live
 
     def _engage_by_itself(self, now_ns: int) -> None:
@@ -283,7 +282,9 @@ class CommandStream:
                 publisher.publish(self._gripper)
 
     def _tell(self, state: str) -> None:
-        """Log a change of state, and publish it for those who watch."""
+        """Where the state has changed, log it, and publish it for those who watch."""
+        if state == self._state.data:
+            return
         self._state.data = state
         self._state_publisher.publish(self._state)
         logger = self._node.get_logger()

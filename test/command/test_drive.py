@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -202,6 +203,33 @@ def test_the_gripper_is_told_only_while_driving_and_decided_by_hysteresis():
     arm.predicted[2] = 0.2
     arm.go_on(200)
     assert switch.closed is False
+
+
+def test_ticks_take_no_memory():
+    arm = Arm().engage().go_on(500)
+
+    def run() -> None:
+        for index in range(1000):
+            arm.now += PERIOD
+            arm.drive.on_joints(arm.now, arm.measured, fresh=True)
+            if index % 10 == 0:
+                arm.drive.on_image(arm.now)
+                arm.drive.on_prediction(arm.now, arm.predicted, 0)
+            arm.drive.tick(arm.now)
+            assert arm.drive.publish
+            if index % 10 == 0:
+                arm.drive.preview.run(arm.drive.path)
+
+    run()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.take_snapshot()
+        run()
+        after = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    kept = sum(stat.size_diff for stat in after.compare_to(before, 'filename'))
+    assert kept < 8192  # of tracemalloc itself, and what stays the same in number
 
 
 VALUES = st.floats(-2.0, 2.0) | st.sampled_from([np.nan, np.inf, -np.inf, 1e300])

@@ -27,7 +27,14 @@ def test_each_model_comes_up_with_one_warning_and_goes_down_quietly(launch, worl
 
 
 @pytest.mark.parametrize(
-    'argument', ['precision:=fp64', 'backend:=abacus', 'autostart:=perhaps', 'command_type:=shout']
+    'argument',
+    [
+        'precision:=fp64',
+        'backend:=abacus',
+        'autostart:=perhaps',
+        'engage:=perhaps',
+        'command_type:=shout',
+    ],
 )
 def test_a_bad_choice_is_rejected(launch, argument):
     running = launch('sarnn.launch.py', argument)
@@ -77,3 +84,22 @@ def test_a_parameter_file_of_ones_own_is_used(launch, world, tmp_path):
     running = launch('cnnrnn.launch.py', f'params_file:={parameters}')
     until(lambda: 'input_mixing' in running.log, 'the complaint')
     assert 'out of range' in running.log
+
+
+def test_a_launch_that_is_to_engage_says_what_keeps_it_from_that(launch, world):
+    running = launch('cnnrnn.launch.py', 'engage:=true', f'namespace:={world.namespace[1:]}')
+    running.wait_for('active', 'predictor')
+    until(lambda: 'not engaged yet: limits unknown: joint1 (lower,' in running.log, 'the reason')
+
+
+def test_an_arms_parameters_are_taken_from_its_file(launch, world, prefix):
+    file = prefix / 'share' / 'eipl_trt_ros' / 'config' / 'open_manipulator' / 'predictor.yaml'
+    running = launch(
+        'cnnrnn.launch.py',
+        'engage:=true',
+        f'params_file:={file}',
+        f'namespace:={world.namespace[1:]}',
+    )
+    running.wait_for('active', 'predictor')
+    reason = 'not engaged yet: limits unknown: joint6 (lower,'  # that arm has five
+    until(lambda: reason in running.log, f'{reason}; so far: {running.log}')

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import SPECS
 from diagnostic_msgs.msg import DiagnosticArray
 from live_arm import LIMIT, PARAMETERS, LiveWorld, lively_bundle
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -269,3 +270,39 @@ def test_a_process_that_is_told_to_end_brings_the_arm_to_rest_first(
     # from rest, the last step of a joint that brakes is half of what it loses in one period
     assert (abs(last[1] - last[0]) <= LIMIT.acceleration * 0.01**2).all()
     assert 'Traceback' not in lively.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_stream_keeps_its_rate_beside_inference_and_large_images(
+    world: Any, tmp_path: Path
+) -> None:
+    """Prints how late the thread was: ``python -m pytest test/nodes/test_commands.py -rP``."""
+    lively = LiveWorld(
+        world,
+        lively_bundle(tmp_path / 'b', SPECS['sarnn'], liveliness=0.2),
+        command_type='float64_multi_array',
+        command_rate=500.0,
+        log=tmp_path / 'log',
+        picture=(480, 640),
+        image_reliability='reliable',  # 900 KiB: more than the middleware's shared memory
+    )
+    arrays = world.robot().listen(DiagnosticArray, '/diagnostics')
+    values: dict[str, str] = {}
+
+    def told() -> bool:
+        while not arrays.empty():
+            for status in arrays.get().status:
+                if status.name.endswith('command'):
+                    values.update({entry.key: entry.value for entry in status.values})
+        return int(values.get('messages sent', 0)) > 4000
+
+    try:
+        lively.arm.engage()
+        until(told, 'four thousand commands')
+    finally:
+        lively.end()
+    missed, sent = int(values['periods missed']), int(values['messages sent'])
+    print(f'500 Hz: {values}')
+    assert float(values['lateness p50 (ms)']) < 2.0
+    assert missed < sent
+    lively.observer.check()
