@@ -11,6 +11,7 @@ A bundle: the folder that holds one trained model and everything needed to run i
     image.onnx            weights.safetensors, so each weight is stored once
     motion_mixed.onnx     the same for closed-loop mixing
     image_mixed.onnx
+    int8.json             how the graphs become int8, where that was found out
 
 `load_bundle` checks all of it before anything runs: a robot must not move on a half-copied folder.
 """

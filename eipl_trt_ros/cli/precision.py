@@ -68,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     require('onnx', install='pip install onnx', needed_for='eipl_trt precision')
     from eipl_trt_ros.engines.calibrate import calibrate  # noqa: PLC0415
     from eipl_trt_ros.engines.comparison import compare_precisions  # noqa: PLC0415
-    from eipl_trt_ros.engines.demonstrations import read_demonstrations  # noqa: PLC0415
+    from eipl_trt_ros.engines.demonstrations import (  # noqa: PLC0415
+        digest,
+        read_demonstrations,
+    )
 
     if not (args.calibration or args.test):
         msg = 'nothing to do: name demonstrations with --calibration, --test, or both'
@@ -87,6 +90,11 @@ def run(args: argparse.Namespace) -> int:
                 bundle = calibrate(bundle, options, tell)
             recipe = read_recipe(bundle)
             unseen = [one for folder in args.test for one in read_demonstrations(folder, bundle)]
+            if digest(unseen) == recipe.calibration.sha256:
+                msg = (
+                    f'{path} was calibrated with the demonstrations of --test: measure with others'
+                )
+                raise EngineError(msg)
             if unseen:
                 compared.append((bundle.name, compare_precisions(bundle, unseen, tell)))
         if args.calibration:

@@ -54,11 +54,14 @@ def test_a_bundle_can_be_calibrated_without_measuring_and_measured_without_calib
     path = tmp_path / 'bundle'
     write_random_bundle(path)
     data = write_demonstrations(tmp_path / 'demonstrations', 0)
-    assert main(['precision', str(path), '--test', str(data)]) == 2
+    other = write_demonstrations(tmp_path / 'other', 1)
+    assert main(['precision', str(path), '--test', str(other)]) == 2
     assert f'eipl_trt precision {path} --calibration' in capsys.readouterr().err
     assert main(['precision', str(path), '--calibration', str(data)]) == 0
     assert '| model' not in capsys.readouterr().out
-    assert main(['precision', str(path), '--test', str(data)]) == 0
+    assert main(['precision', str(path), '--test', str(data)]) == 2
+    assert 'was calibrated with the demonstrations of --test: measure' in capsys.readouterr().err
+    assert main(['precision', str(path), '--test', str(other)]) == 0
     out = capsys.readouterr().out
     assert '| model' in out
     assert 'int8.json' not in out
