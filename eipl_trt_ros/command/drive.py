@@ -105,6 +105,7 @@ class Drive:
         self._live = False
         self._braking = False
         self._first = False
+        self._planned = 0
         self.publish = False
         """After a tick: whether the newest command is to be sent."""
         self.replan = False
@@ -123,7 +124,7 @@ class Drive:
         self.watchdog.restart(now_ns)
         self._all_measured.fill(np.nan)
         self._measured.fill(np.nan)
-        self._pending = self._live = self._braking = False
+        self._pending = self._live = self._braking = self._first = False
 
     def on_image(self, now_ns: int) -> None:
         """Note that a fresh image came."""
@@ -185,6 +186,7 @@ class Drive:
         if not self._live:  # else it still brakes, and goes on from there
             self.path.start(self._measured)
             self._first = True
+            self._planned = 0
             for _, switch in self.grippers:
                 switch.reset()
         self._live = True
@@ -225,9 +227,25 @@ class Drive:
         if self._first:  # a controller is to begin where the arm is
             self._first = False
         else:
-            for _ in range(steps):
-                self.path.step()
+            self._advance(steps)
         self.publish = self._followed()
+        if self.replan:
+            self._planned = 0
+
+    def _advance(self, steps: int) -> None:
+        """
+        Go on as a controller does that was sent the way ahead.
+
+        Long before it would begin to brake, because the target is far, it is to be sent more; if
+        this thread was held up for too long for that, the controller has braked.
+        """
+        for _ in range(min(steps, self.preview.longest)):
+            if self._planned == self.preview.steps:
+                self.path.brake()
+            self.path.step()
+            self._planned += 1
+        if self._planned >= self.preview.steps // 2 and not self.path.at_rest:
+            self.replan = True
 
     def _resume(self) -> bool:
         """Begin anew by itself after a stop, if the arm could be engaged where it stands."""
@@ -264,5 +282,5 @@ class Drive:
         )
         self.path.brake()
         self.replan = True
-        self._live = self._braking = False
+        self.gripper_due = self._live = self._braking = False
         return False

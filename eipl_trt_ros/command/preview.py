@@ -27,7 +27,8 @@ class Preview:
 
     def __init__(self, limits: MotionLimits, period: float, steps: int) -> None:
         self._ahead = PathFollower(limits, period)
-        self._steps = steps
+        self.steps = steps
+        """After so many it begins to brake."""
         self.longest = steps + self._ahead.braking_steps
         """The most points there may be."""
         shape = (self.longest, len(limits.names))
@@ -47,7 +48,7 @@ class Preview:
         ahead = self._ahead
         ahead.copy_from(follower)
         for row in range(self.longest):
-            if row == self._steps:
+            if row == self.steps:
                 ahead.brake()
             ahead.step()
             np.copyto(self.positions[row], ahead.position)

@@ -205,6 +205,51 @@ def test_the_gripper_is_told_only_while_driving_and_decided_by_hysteresis():
     assert switch.closed is False
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.integers(1, 34)),
+        min_size=1,
+        max_size=10,
+    ),
+    st.sampled_from([0.05, 0.3, 1.0]),
+    st.lists(st.integers(1, 4), min_size=1, max_size=7),
+)
+def test_a_controller_that_runs_along_the_way_ahead_is_always_where_the_path_is(
+    targets, speed, ticks
+):
+    """Slow limits and late predictions make the way ahead longer than what was sent of it."""
+    limits = make_limits(2, lower=-0.9, upper=1.4, velocity=speed, acceleration=8.0 * speed)
+    arm = Arm()
+    arm.drive = Drive(JOINTS, limits, arm.settings)
+    arm.drive.restart(arm.now)
+    arm.engage()
+    drive, plan, passed = arm.drive, np.zeros((0, 2)), 0
+    for one, other, length in targets:
+        drive.on_prediction(arm.now, np.array([0.2 + one, 0.3 + other, 0.5]), 0)
+        left, aimed = length, True
+        while left > 0:
+            periods = min(left, ticks[passed % len(ticks)])
+            left -= periods
+            arm.now += periods * PERIOD
+            drive.on_image(arm.now)
+            drive.on_joints(arm.now, arm.measured, fresh=True)
+            drive.tick(arm.now, periods)
+            passed += periods
+            if drive.replan:
+                rows = drive.preview.run(drive.path)
+                new = drive.preview.positions[:rows].copy()
+                if len(plan) and not aimed:
+                    row = min(passed, len(plan)) - 1
+                    assert np.allclose(drive.path.position, plan[row], atol=1e-9)
+                plan, passed = new, 0
+            elif len(plan):
+                row = min(passed, len(plan)) - 1
+                assert np.allclose(drive.path.position, plan[row], atol=1e-9)
+            aimed = False
+            arm.measured[:2] = drive.path.position
+
+
 def test_ticks_take_no_memory():
     arm = Arm().engage().go_on(500)
 
