@@ -65,8 +65,10 @@ class PathFollower:
 
     @property
     def at_rest(self) -> bool:
-        """Whether no joint moves."""
-        return not np.not_equal(self.velocity, 0.0, out=self._flags).any()
+        """Whether every joint has come to rest on its target; one that turns back has not."""
+        np.not_equal(self.velocity, 0.0, out=self._flags)
+        np.not_equal(self.position, self.target, out=self._other)
+        return not (self._flags.any() or self._other.any())
 
     def start(self, position: Vector) -> None:
         """Begin anew, at rest at a position: the first command is that position."""

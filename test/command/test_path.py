@@ -87,6 +87,7 @@ def test_braking_stops_as_soon_as_the_acceleration_allows(rate, speed, gain, tar
             path.step()
     velocity, begin = float(path.velocity[0]), float(path.position[0])
     path.brake()
+    assert path.at_rest == (velocity == 0.0)
     needed = math.ceil(abs(velocity) * rate / gain - 1e-6)
     for _ in range(needed + 1):
         path.step()
