@@ -78,6 +78,9 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 3
         _share_memory(self._ort)
         options.add_session_config_entry('session.use_env_allocators', '1')
+        # each session has threads of its own, which would keep looking for work between frames:
+        # a core all the time, and on two cores the other graph's slow down the one that runs
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         path = bundle.cpu_graph_path(graph)
         source: str | bytes = str(path)
         if self.precision != 'fp32':
