@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,3 +43,53 @@ def live(world: World, bundle: Bundle) -> Iterator[Any]:
     for one in made:
         one.end()
         one.observer.check()
+
+
+COLUMNS = (
+    'fault',
+    'the arm holds after',
+    'silent after',
+    'moved',
+    'what the node says',
+    'afterwards',
+    'test',
+)
+Row = Callable[..., None]
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Row:
+    """Return what keeps the test's row of docs/reliability.md; `-s` shows all at the end."""
+
+    def keep(
+        fault: str,
+        *,
+        held: float | str = '',
+        silent: float | str = '',
+        moved: float | str = '',
+        said: str = '',
+        then: str = '',
+    ) -> None:
+        place, test = request.path.name, request.node.name
+        times = [f'{value:.2f} s' if isinstance(value, float) else value for value in (held, silent)]
+        way = f'{moved:.2f} rad' if isinstance(moved, float) else moved
+        cells = [fault, *times, way, said, then, f'`{place}::{test}`']
+        request.node.user_properties.append(('reliability', cells))
+
+    return keep
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table of docs/reliability.md, where the output of tests is asked for."""
+    rows = [
+        value
+        for report in terminalreporter.stats.get('passed', [])
+        for name, value in report.user_properties
+        if name == 'reliability'
+    ]
+    if not rows or config.getoption('capture') != 'no':
+        return
+    for cells in (COLUMNS, ['---'] * len(COLUMNS), *rows):
+        terminalreporter.write_line(f'| {" | ".join(cells)} |')

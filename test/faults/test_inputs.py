@@ -85,6 +85,24 @@ def short_positions(message: Any) -> Any:
     return broken
 
 
+def infinite_joint(message: Any) -> Any:
+    broken = copy.deepcopy(message)
+    broken.position[3] = float('inf')
+    return broken
+
+
+def jump_to_and_fro() -> Change:
+    """Return a change that sets every other stamp back."""
+    count = 0
+
+    def change(message: Any) -> Any:
+        nonlocal count
+        count += 1
+        return shift(-30)(message) if count % 2 else message
+
+    return change
+
+
 def swap(message: Any) -> Any:
     swapped = copy.deepcopy(message)
     swapped.name[1], swapped.name[3] = swapped.name[3], swapped.name[1]
@@ -96,6 +114,7 @@ CAMERA = {
     'freezes (same stamp)': freeze,
     'is far in the past': lambda: shift(-30),
     'is far in the future': lambda: shift(30),
+    'jumps to and fro in time': jump_to_and_fro,
     'sends another size': lambda: edit(height=8, width=8, step=24, data=bytes(192)),
     'sends an unknown encoding': lambda: edit(encoding='64UC9'),
     'sends a torn message': lambda: edit(data=bytes(100)),
@@ -106,13 +125,20 @@ JOINTS = {
     'freeze (same stamp)': freeze,
     'lose a joint': lambda: lose_joint,
     'have NaN': lambda: nan_joint,
+    'have infinity': lambda: infinite_joint,
     'have fewer positions than names': lambda: short_positions,
     'are far in the past': lambda: shift(-30),
     'are of another arm': lambda: edit(name=[f'other{i}' for i in range(7)]),
 }
 
 
-def holds_and_recovers(lively: LiveWorld, breaks: Callable[[], None], mends: Callable[[], None]):
+def holds_and_recovers(
+    lively: LiveWorld,
+    row: Any,
+    fault: str,
+    breaks: Callable[[], None],
+    mends: Callable[[], None],
+) -> None:
     """Break something; the arm must hold in time, fall silent, and move again when engaged."""
     begin, place = time.monotonic(), lively.arm.position.copy()
     breaks()
@@ -133,14 +159,11 @@ def holds_and_recovers(lively: LiveWorld, breaks: Callable[[], None], mends: Cal
     lively.arm.engage()
     until(lambda: len(lively.observer.commands) > silent, 'commands')
     reason = next(s for _, s in lively.observer.heard.states if s.startswith('holding'))
-    print(
-        f'held after {held * 1000:.0f} ms, silent after {stopped * 1000:.0f} ms, '
-        f'moved {moved:.4f} rad; {reason}'
-    )
+    row(fault, held=held, silent=stopped, moved=moved, said=f'`{reason}`', then='waits for engage')
 
 
 @pytest.mark.parametrize('what', CAMERA)
-def test_a_camera_that(live: Any, what: str) -> None:
+def test_a_camera_that(live: Any, row: Any, what: str) -> None:
     lively = live()
     lively.engage()
 
@@ -150,11 +173,11 @@ def test_a_camera_that(live: Any, what: str) -> None:
     def mends() -> None:
         lively.arm.change_image = lambda message: message
 
-    holds_and_recovers(lively, breaks, mends)
+    holds_and_recovers(lively, row, f'camera {what}', breaks, mends)
 
 
 @pytest.mark.parametrize('what', JOINTS)
-def test_joints_that(live: Any, what: str) -> None:
+def test_joints_that(live: Any, row: Any, what: str) -> None:
     lively = live(command_type='float64_multi_array')
     lively.engage()
 
@@ -164,10 +187,10 @@ def test_joints_that(live: Any, what: str) -> None:
     def mends() -> None:
         lively.arm.change_joints = lambda message: message
 
-    holds_and_recovers(lively, breaks, mends)
+    holds_and_recovers(lively, row, f'joints {what}', breaks, mends)
 
 
-def test_a_camera_that_repeats_what_it_sent_before(live: Any) -> None:
+def test_a_camera_that_repeats_what_it_sent_before(live: Any, row: Any) -> None:
     lively = live()
     sent: list[Any] = []
 
@@ -185,10 +208,10 @@ def test_a_camera_that_repeats_what_it_sent_before(live: Any) -> None:
     def mends() -> None:
         lively.arm.change_image = lambda message: message
 
-    holds_and_recovers(lively, breaks, mends)
+    holds_and_recovers(lively, row, 'camera repeats old pictures', breaks, mends)
 
 
-def test_joints_that_swap_their_names_stop_the_arm(live: Any) -> None:
+def test_joints_that_swap_their_names_stop_the_arm(live: Any, row: Any) -> None:
     lively = live(command_type='float64_multi_array', max_jump=0.25)
     lively.arm.place(np.array([0.2, 0.2, 0.2, 0.5, 0.25, 0.4, 0.35]))
     lively.engage()
@@ -199,11 +222,18 @@ def test_joints_that_swap_their_names_stop_the_arm(live: Any) -> None:
     lively.wait_for('stopped')
     assert 'does not follow' in lively.observer.state
     moved = np.abs(lively.arm.position - place).max()
-    print(f'stopped after {time.monotonic() - begin:.3f} s, moved {moved:.4f} rad')
+    row(
+        'two joints swap their names',
+        held='does not hold',
+        silent=time.monotonic() - begin,
+        moved=float(moved),
+        said=f'`{lively.observer.state}`',
+        then='waits for engage',
+    )
     assert moved < 0.1
 
 
-def test_a_single_bad_image_among_good_ones_does_not_stop_the_arm(live: Any) -> None:
+def test_a_single_bad_image_among_good_ones_does_not_stop_the_arm(live: Any, row: Any) -> None:
     lively = live()
     lively.engage()
     torn = edit(data=bytes(100))
@@ -218,19 +248,29 @@ def test_a_single_bad_image_among_good_ones_does_not_stop_the_arm(live: Any) -> 
     until(lambda: lively.node._configured.runner.statistics.counts().failed > 0, 'a failure')
     time.sleep(0.5)
     assert lively.observer.state == 'driving'
+    row('one torn image in seven', held='drives on', said='the frame is dropped, a line in 5 s')
 
 
 @pytest.mark.parametrize('seconds', [-20.0, 20.0])
 def test_when_camera_and_joints_jump_in_time_the_arm_holds_and_the_state_is_reset(
-    live: Any, seconds: float
+    live: Any, row: Any, seconds: float
 ) -> None:
     lively = live(max_age=60.0)
     lively.engage()
+    begin, place = time.monotonic(), lively.arm.position.copy()
     lively.arm.change_image = lively.arm.change_joints = shift(seconds)
     lively.wait_for('holding')
+    held, moved = time.monotonic() - begin, np.abs(lively.arm.position - place).max()
     lively.wait_for('driving')
     until(lambda: lively.node._configured.predictor.frame < 15, 'a fresh state')
     states = [state for _, state in lively.observer.heard.states]
     assert any(
         state == 'holding: the stamps jumped, back in time or far ahead' for state in states
+    )
+    row(
+        f'camera and joints jump {abs(seconds):g} s {"back" if seconds < 0 else "ahead"}',
+        held=held,
+        moved=float(moved),
+        said='`holding: the stamps jumped, back in time or far ahead`; the state is reset',
+        then='drives on by itself',
     )
