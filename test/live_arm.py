@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,14 +188,18 @@ class LiveArm(Node):
 
 
 def start_predictor(
-    world: Any, bundle: Bundle, parameters: dict[str, Any], log: Path
+    world: Any,
+    bundle: Bundle,
+    parameters: dict[str, Any],
+    log: Path,
+    program: Sequence[str] = ('-m', 'eipl_trt_ros.nodes.predictor_node'),
 ) -> subprocess.Popen[bytes]:
     """Start a predictor node as a process that brings itself up; its log is appended to."""
     nested: dict[str, Any] = {'autostart': True, 'bundle': str(bundle.path)}
     file = log.with_suffix('.yaml')
     file.write_text(yaml.safe_dump({'/**': {'ros__parameters': nested | parameters}}))
-    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
-    command += ['-r', f'__ns:={world.namespace}', '--params-file', str(file)]
+    command = [sys.executable, *program, '--ros-args', '-r', f'__ns:={world.namespace}']
+    command += ['--params-file', str(file)]
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
     with log.open('ab') as output:
         return subprocess.Popen(command, env=environment, stderr=output, stdout=output)
@@ -212,6 +216,7 @@ class LiveWorld:
         command_rate: see the node's parameters.
         log: where the predictor is to be a process of its own: the file for what it says.
         picture: height and width of the camera's pictures.
+        program: what that process runs, instead of the node as it is.
         parameters: more of the node's parameters.
 
     """
@@ -225,6 +230,7 @@ class LiveWorld:
         command_rate: float = 100.0,
         log: Path | None = None,
         picture: tuple[int, int] = (16, 16),
+        program: Sequence[str] = ('-m', 'eipl_trt_ros.nodes.predictor_node'),
         **parameters: Any,
     ) -> None:
         self.observer: CommandObserver = world.add(
@@ -240,7 +246,7 @@ class LiveWorld:
         }
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
-        self._start = lambda: start_predictor(world, bundle, settings, log)
+        self._start = lambda: start_predictor(world, bundle, settings, log, program)
         if log is None:
             self.node = world.predictor(bundle, **settings)
         else:
@@ -263,6 +269,26 @@ class LiveWorld:
         self.arm.engage()
         until(lambda: len(self.observer.commands) > 3, 'commands')
 
+    def drive(self, commands: int = 50) -> None:
+        """Engage, again if this machine was so slow that the arm was stopped, and drive on."""
+        wanted = len(self.observer.commands) + commands
+        self.arm.engage()
+
+        def driven() -> bool:
+            if self.observer.state.startswith('stopped'):
+                self.arm.call_engage()
+            return len(self.observer.commands) >= wanted
+
+        until(driven, f'{commands} commands')
+
     def wait_for(self, state: str) -> None:
         """Wait until the node says that it is in a state."""
         until(lambda: self.observer.state.startswith(state), f'the state {state}')
+
+    def wait_for_a_new(self, state: str) -> None:
+        """Wait until the node says once more that it is in a state."""
+        said = len(self.observer.heard.states)
+        until(
+            lambda: any(text == state for _, text in self.observer.heard.states[said:]),
+            f'the state {state}',
+        )

@@ -18,7 +18,9 @@ from live_arm import LiveArm  # noqa: E402, the path comes first
 def main() -> None:
     rclpy.init()
     position = np.array([float(text) for text in sys.argv[2].split(',')])
-    rclpy.spin(LiveArm(position, namespace=sys.argv[1]))
+    arm = LiveArm(position, namespace=sys.argv[1])
+    arm.joints = sys.argv[3] == 'camera and joints'
+    rclpy.spin(arm)
 
 
 if __name__ == '__main__':

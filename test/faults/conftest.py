@@ -36,7 +36,7 @@ def live(world: World, bundle: Bundle) -> Iterator[Any]:
     made: list[LiveWorld] = []
 
     def make(**settings: Any) -> LiveWorld:
-        made.append(LiveWorld(world, bundle, **settings))
+        made.append(LiveWorld(world, settings.pop('bundle', bundle), **settings))
         return made[-1]
 
     yield make
@@ -71,7 +71,9 @@ def row(request: pytest.FixtureRequest) -> Row:
         then: str = '',
     ) -> None:
         place, test = request.path.name, request.node.name
-        times = [f'{value:.2f} s' if isinstance(value, float) else value for value in (held, silent)]
+        times = [
+            f'{value:.2f} s' if isinstance(value, float) else value for value in (held, silent)
+        ]
         way = f'{moved:.2f} rad' if isinstance(moved, float) else moved
         cells = [fault, *times, way, said, then, f'`{place}::{test}`']
         request.node.user_properties.append(('reliability', cells))

@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Ten thousand messages that no driver should send, at an arm that is engaged again and again."""
+"""Messages by DDS in which all is wrong at once, at an arm that is engaged again and again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from std_srvs.srv import SetBool
 
 from eipl_trt_ros.nodes.conversion import set_stamp
 
-COUNT = 10_000
+COUNT = 1_000
 WAVE = 60  # messages of each kind, then a moment without
 NAMES = [f'joint{i}' for i in range(1, 8)]
 ENCODINGS = ['rgb8', 'bgr8', 'mono8', 'rgba8', '16UC1', '32FC1', 'bayer_rggb8', 'yuv422', '', '?']
@@ -58,10 +58,9 @@ def bad_joints(rng: np.random.Generator) -> JointState:
     return message
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('command_type', ['joint_trajectory', 'float64_multi_array'])
-def test_ten_thousand_bad_messages_crash_nothing_and_give_no_unsafe_command(
-    live: Any, world: Any, command_type: str
+def test_bad_messages_by_dds_crash_nothing_and_give_no_unsafe_command(
+    live: Any, world: Any, row: Any, command_type: str
 ) -> None:
     lively = live(command_type=command_type, recovery_time=0.02)
     lively.engage()
@@ -91,14 +90,16 @@ def test_ten_thousand_bad_messages_crash_nothing_and_give_no_unsafe_command(
         time.sleep(0.02)
     drove = sum(state == 'driving' for _, state in lively.observer.heard.states)
     failed = lively.node._configured.runner.statistics.counts().failed
-    counts = lively.node._configured.commands.report().interventions
-    print(
-        f'{arrived()} messages arrived, {failed} frames failed, drove {drove} times, '
-        f'{len(lively.observer.commands)} commands; '
-        f'{ {kind.value: count for kind, count in counts.items() if count} }'
-    )
+    told = len(lively.observer.commands)
+    count = arrived()
     assert failed > 0
     assert drove > 1
     lively.arm.call_engage(False)
     lively.arm.place(np.full(7, 0.25))
     lively.arm.engage()
+    row(
+        f'{count:,} messages with everything wrong, by DDS, {command_type}',
+        held='where needed',
+        said=f'{failed} frames failed; drove {drove} times, {told} commands, none unsafe',
+        then='can be engaged',
+    )

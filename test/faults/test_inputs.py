@@ -10,6 +10,7 @@ older than the watchdog allows.
 from __future__ import annotations
 
 import copy
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -138,6 +139,8 @@ def holds_and_recovers(
     fault: str,
     breaks: Callable[[], None],
     mends: Callable[[], None],
+    *,
+    log: Callable[[], str] = str,
 ) -> None:
     """Break something; the arm must hold in time, fall silent, and move again when engaged."""
     begin, place = time.monotonic(), lively.arm.position.copy()
@@ -159,11 +162,13 @@ def holds_and_recovers(
     lively.arm.engage()
     until(lambda: len(lively.observer.commands) > silent, 'commands')
     reason = next(s for _, s in lively.observer.heard.states if s.startswith('holding'))
-    row(fault, held=held, silent=stopped, moved=moved, said=f'`{reason}`', then='waits for engage')
+    dropped = re.findall('(frame dropped: .{0,110})', log())
+    said = ', '.join(f'`{text}`' for text in (reason, *dropped[:1]))
+    row(fault, held=held, silent=stopped, moved=moved, said=said, then='waits for engage')
 
 
 @pytest.mark.parametrize('what', CAMERA)
-def test_a_camera_that(live: Any, row: Any, what: str) -> None:
+def test_a_camera_that(live: Any, row: Any, capfd: Any, what: str) -> None:
     lively = live()
     lively.engage()
 
@@ -173,7 +178,8 @@ def test_a_camera_that(live: Any, row: Any, what: str) -> None:
     def mends() -> None:
         lively.arm.change_image = lambda message: message
 
-    holds_and_recovers(lively, row, f'camera {what}', breaks, mends)
+    log = lambda: capfd.readouterr().err  # noqa: E731
+    holds_and_recovers(lively, row, f'camera {what}', breaks, mends, log=log)
 
 
 @pytest.mark.parametrize('what', JOINTS)
