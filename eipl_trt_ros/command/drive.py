@@ -209,9 +209,11 @@ class Drive:
         before = self.watchdog.phase
         phase = self.watchdog.update(now_ns)
         self.publish = self.replan = self.gripper_due = False
+        if phase is Phase.DRIVING and before is Phase.STOPPED and not self._resume():
+            return
+        if self._live and not self._first:
+            self._advance(steps - 1)  # along the way so far, before there is a new one
         if phase is Phase.DRIVING:
-            if before is Phase.STOPPED and not self._resume():
-                return
             self._braking = False
             if not self._first:
                 self._take_target(now_ns)
@@ -227,7 +229,7 @@ class Drive:
         if self._first:  # a controller is to begin where the arm is
             self._first = False
         else:
-            self._advance(steps)
+            self._advance(1)
         self.publish = self._followed()
         if self.replan:
             self._planned = 0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import make_joints
-from command_worlds import MS, make_limits, make_settings
+from command_worlds import MS, make_limits, make_settings, make_times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +248,43 @@ def test_a_controller_that_runs_along_the_way_ahead_is_always_where_the_path_is(
                 assert np.allclose(drive.path.position, plan[row], atol=1e-9)
             aimed = False
             arm.measured[:2] = drive.path.position
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.none() | st.floats(-0.3, 0.3)), min_size=20, max_size=60
+    ),
+    st.floats(0.02, 1.0),
+)
+def test_a_way_sent_ahead_begins_where_the_one_before_has_led_to_however_late_a_tick_is(
+    ticks, speed
+):
+    """A controller that runs along the ways by itself must never see a step between two."""
+    arm = Arm(times=make_times(prediction=2000, hold=5000))
+    slow = replace(LIMITS, velocity=speed * LIMITS.velocity)
+    arm.drive = Drive(JOINTS, slow, arm.settings)
+    arm.drive.restart(arm.now)
+    arm.engage()
+    drive, way, passed = arm.drive, np.array([arm.measured[:2]]), 0
+    for periods, offset in ticks:
+        arm.now += periods * PERIOD
+        drive.on_joints(arm.now, arm.measured, fresh=True)
+        drive.on_image(arm.now)
+        if offset is not None:
+            arm.predicted[:2] = np.clip(arm.measured[:2] + offset, -0.9, 1.4)
+            drive.on_prediction(arm.now, arm.predicted, 0)
+        drive.tick(arm.now, periods)
+        passed += periods
+        reached = way[min(passed, len(way)) - 1]
+        if drive.replan:
+            rows = drive.preview.run(drive.path)
+            ahead = drive.preview.positions[:rows].copy()
+            # the way so far, a period later, and what the joint may do in that one
+            step = slow.velocity * 0.01 + slow.acceleration * 0.01**2
+            assert (np.abs(ahead[0] - reached) <= step + 1e-9).all()
+            way, passed = ahead, 0
+        arm.measured[:2] = reached
 
 
 def test_ticks_take_no_memory():
