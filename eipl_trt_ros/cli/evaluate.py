@@ -118,7 +118,12 @@ def add_parser(subparsers: Any) -> None:
         help='another number for the runs under the power source',
     )
     add('--power', choices=_POWER, default='auto', help='where power is read (default: auto)')
-    add('--power-recording', default='', metavar='CSV', help='the file for --power recorded')
+    add(
+        '--power-recording',
+        default='',
+        metavar='PATH',
+        help="for --power recorded: a CSV file, or the folder of a bag of a power_node's topics",
+    )
     add(
         '--tolerance',
         type=float,

@@ -111,8 +111,8 @@ class PowerRecorder(Closing):
         """
         info = self._until(time.monotonic_ns(), patience_s)
         if info is None:
-            msg = f'no power came in {patience_s:g} s: {self._reason}'
-            raise EnergyError(msg)
+            waited = '' if self._failed else f'no power came in {patience_s:g} s: '
+            raise EnergyError(waited + self._reason)
         return info
 
     def idle(self, seconds: float = 10.0) -> IdlePower:
@@ -189,13 +189,18 @@ class PowerRecorder(Closing):
             self._look()
             if self._samples and self._samples[-1].stamp_ns >= stamp_ns:
                 return self._info
-            failed = self._state is SourceState.FAILED
-            if ended or (failed and not self._samples) or time.monotonic() > deadline:
+            hopeless = self._failed and not self._samples
+            if ended or hopeless or time.monotonic() > deadline:
                 break
             time.sleep(_LOOK)
-        if ended and self._state is not SourceState.FAILED:
+        if ended and not self._failed:
+            self._state = SourceState.FAILED
             self._reason = f'the recording process ended: {self._errors.read_text().strip()}'
         return None
+
+    @property
+    def _failed(self) -> bool:
+        return self._state is SourceState.FAILED
 
     def _look(self) -> None:
         """Take in what was written since the last look."""

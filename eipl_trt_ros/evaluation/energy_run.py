@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.energy.frames import FrameSpan, frame_spans
-from eipl_trt_ros.energy.measurement import IdlePower, MeasuredRun
+from eipl_trt_ros.energy.idle import IdlePower
+from eipl_trt_ros.energy.measurement import MeasuredRun
+from eipl_trt_ros.energy.meter import PAPER_FRAMES
 from eipl_trt_ros.energy.recorder import PowerRecorder
 from eipl_trt_ros.errors import EnergyError
 from eipl_trt_ros.evaluation.configurations import Lineup
@@ -26,8 +28,6 @@ from eipl_trt_ros.evaluation.timing import WARM_UP
 from eipl_trt_ros.predictor import Predictor
 from eipl_trt_ros.progress import Progress, untold
 
-PAPER_FRAMES = 10_000
-"""Frames of a run in the paper."""
 LEAST_SECONDS = 10.0
 """How long a run takes at least: the 3 s that are dropped, and seven samples, one a second."""
 
@@ -39,7 +39,7 @@ class EnergySettings:
 
     Attributes:
         source: one of the power sources; ``'auto'`` takes what is there.
-        recording: CSV file of power for the source ``'recorded'``.
+        recording: CSV file or bag of power for the source ``'recorded'``.
         frames: frames of each configuration.
         least_seconds: how long each runs at least.
         idle_seconds: how long the machine at rest is measured before the runs of a bundle.

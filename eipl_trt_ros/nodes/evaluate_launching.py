@@ -80,7 +80,9 @@ def _arguments() -> list[DeclareLaunchArgument]:
             description='Where the power is read.',
         ),
         DeclareLaunchArgument(
-            'power_recording', default_value='', description='The file for power:=recorded.'
+            'power_recording',
+            default_value='',
+            description="A CSV file, or a bag of a power_node's topics, for power:=recorded.",
         ),
         DeclareLaunchArgument(
             'live',

@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from power_bags import status_of, write_bag
+from rosbags.rosbag2 import StoragePlugin
 
 from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.recordings import read_recording
@@ -22,31 +18,6 @@ from eipl_trt_ros.errors import EnergyError
 
 S = 1_000_000_000
 BEGIN = 5_000 * S  # a board that has been up for a while
-STORE = get_typestore(Stores.ROS2_HUMBLE)
-KIND = 'diagnostic_msgs/msg/DiagnosticArray'
-
-
-def status_of(name: str, values: dict[str, str], scope: str = 'board input VDD_IN') -> Any:
-    entries = [STORE.types['diagnostic_msgs/msg/KeyValue'](k, v) for k, v in values.items()]
-    return STORE.types['diagnostic_msgs/msg/DiagnosticStatus'](0, name, '', scope, entries)
-
-
-def write_bag(path: Path, statuses: Sequence[tuple[str, Any]], **settings: Any) -> None:
-    """Record statuses as messages, each on its topic, half a second apart."""
-    plugin = settings.get('plugin', StoragePlugin.MCAP)
-    writer = Writer(path, version=8, storage_plugin=plugin)
-    if plugin is StoragePlugin.MCAP:
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    time = STORE.types['builtin_interfaces/msg/Time'](1, 0)
-    header = STORE.types['std_msgs/msg/Header'](time, '')
-    with writer:
-        topics = {
-            topic: writer.add_connection(topic, KIND, typestore=STORE)
-            for topic in dict.fromkeys(topic for topic, _ in statuses)
-        }
-        for number, (topic, status) in enumerate(statuses):
-            message = STORE.types[KIND](header, [status])
-            writer.write(topics[topic], number * S // 2, STORE.serialize_cdr(message, KIND))
 
 
 def sample(second: float, power: float = 7_219.0) -> PowerSample:

@@ -7,19 +7,34 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from power_bags import status_of, write_bag
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.energy.history import PowerSample
+from eipl_trt_ros.energy.sample_text import sample_values
 from eipl_trt_ros.evaluation.configurations import configurations, open_lineup
 from eipl_trt_ros.evaluation.energy_run import EnergySettings, measure_lineup, open_power
 from eipl_trt_ros.evaluation.frames import ReadSettings, first_stretch
 
+SECONDS = tuple(index / 20 for index in range(20 * 60))
 
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    """Ten watts throughout, twenty times a second."""
-    path = tmp_path / 'power.csv'
-    lines = (f'{index / 20:.2f},10000' for index in range(20 * 60))
+
+def ten_watts_as_csv(path: Path) -> None:
+    lines = (f'{second:.2f},10000' for second in SECONDS)
     path.write_text('time_s,total_mw\n' + '\n'.join(lines) + '\n')
+
+
+def ten_watts_as_bag(path: Path) -> None:
+    samples = (PowerSample(round(second * 1e9), 10_000.0, {}) for second in SECONDS)
+    topic, name = '/power/power', 'power: power sample'
+    write_bag(path, [(topic, status_of(name, sample_values(sample))) for sample in samples])
+
+
+@pytest.fixture(params=[ten_watts_as_csv, ten_watts_as_bag])
+def recording(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Ten watts throughout, twenty times a second."""
+    path = tmp_path / 'power'
+    request.param(path)
     return path
 
 
