@@ -142,7 +142,7 @@ def add_parser(subparsers: Any) -> None:
     add(
         '--overhead',
         action='store_true',
-        help='also measure what the evaluation adds to a frame',
+        help='also measure how much longer the measured loop takes than a bare one',
     )
     parser.set_defaults(run=run)
 
@@ -225,9 +225,11 @@ def _write(args: argparse.Namespace, found: Any) -> None:
     for name, overhead in found.overhead.items():
         share, own = overhead.share, overhead.own
         print(
-            f'evaluation overhead, {name}: {100 * share.value:.2f} % '
-            f'(quartiles {100 * share.low:.2f} to {100 * share.high:.2f}, '
-            f'{overhead.rounds} rounds); without asking the device: {100 * own.value:.2f} %'
+            f'evaluation overhead, {name}: the measured loop takes {100 * share.value:.2f} % '
+            f'longer (quartiles {100 * share.low:.2f} to {100 * share.high:.2f}) than a bare loop '
+            f'that never asks for times, {100 * own.value:.2f} % longer than one that asks as '
+            f'often and keeps nothing; {overhead.rounds} runs of {overhead.frames} frames, '
+            f'one of {overhead.every} asked'
         )
     for line in dict.fromkeys(problem for bag in found.bags for problem in bag.problems):
         print(f'recording: {line}')

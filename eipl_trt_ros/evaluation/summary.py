@@ -50,6 +50,7 @@ class Times:
         parts: the same, motion and image graph apart, by `StepTimes.STEPS`.
         speed_device, speed_frame, speed_command: how many times as fast as others run in the
             same blocks of frames, ratio of the medians: by ``'baseline'`` and ``'fp32'``.
+        every: of how many frames that ran one was timed, see `frames_apart`.
 
     """
 
@@ -62,6 +63,7 @@ class Times:
     speed_device: Mapping[str, Figure]
     speed_frame: Mapping[str, Figure]
     speed_command: Mapping[str, Figure]
+    every: int
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,7 @@ def _times(log: StepLog, others: Mapping[str, StepLog]) -> Times:
         speed_device=speed('device'),
         speed_frame=speed('frame'),
         speed_command=speed('command'),
+        every=log.every,
     )
 
 

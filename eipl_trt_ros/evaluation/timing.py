@@ -5,11 +5,13 @@ Times configurations against each other: all of them in one run, in turn, on the
 
 They take turns in short blocks of frames, each time in another order, so that whatever else the
 machine does meets all of them; within a block a configuration runs as it would alone, its caches
-warm. What is timed are the steps that the predictor itself times in every frame.
+warm. What is timed are the steps that the predictor itself times in every frame. Asking for them
+takes time of its own where a GPU keeps some of them: there they are read of every n-th frame only.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +32,9 @@ WARM_UP = 20
 WARM_UP_SECONDS = 0.5
 """How long these frames go on at least: clocks rise with the work."""
 BLOCK = 20
-"""Frames of one configuration before the next one's turn."""
+"""Timed frames of one configuration before the next one's turn."""
+ASKING = 0.02
+"""Asking for times takes no more than this share of a loop over frames."""
 _STEPS = operator.attrgetter(*StepTimes.STEPS)
 _MOTION = StepTimes.STEPS[:5]
 _DEVICE = ('copy_in', 'infer', 'copy_out')
@@ -44,10 +48,12 @@ class StepLog:
 
     Attributes:
         nanoseconds: int64 (N, 9), columns as in `StepTimes.STEPS`.
+        every: of how many frames each is one, see `frames_apart`.
 
     """
 
     nanoseconds: NDArray[np.int64]
+    every: int = 1
 
     def milliseconds(self, *steps: str) -> NDArray[np.float64]:
         """Return (N,), the sum of some steps in each frame, in milliseconds."""
@@ -75,6 +81,31 @@ class StepLog:
         return self.milliseconds(*_MOTION)
 
 
+def frames_apart(predictor: Predictor, data: Sequence[Frame]) -> int:
+    """
+    Return of how many frames one is asked for its times, so that asking takes at most `ASKING`.
+
+    It is 1 where asking is cheap. A GPU that is asked for the times of its copies takes several
+    microseconds to answer, which are in no frame's time but in the loop's.
+
+    Args:
+        predictor: what runs, warm.
+        data: frames, used in a circle.
+
+    """
+    took = np.empty((WARM_UP, 2))
+    for index in range(WARM_UP):
+        frame = data[index % len(data)]
+        begin = time.perf_counter_ns()
+        predictor.step(frame.picture, frame.joints)
+        predictor.predicted_image()
+        done = time.perf_counter_ns()
+        predictor.timing  # noqa: B018 - asking is what it is about
+        took[index] = done - begin, time.perf_counter_ns() - done
+    running, asking = np.median(took, axis=0)
+    return max(1, math.ceil(asking / (ASKING * running)))
+
+
 class Recording:
     """
     Runs frames of a predictor over the data, again and again, and keeps their steps.
@@ -85,10 +116,12 @@ class Recording:
     Args:
         predictor: what runs.
         data: the frames; after the last comes the first again, with the state reset.
+        every: of how many frames the last is asked for its steps.
 
     """
 
-    def __init__(self, predictor: Predictor, data: Sequence[Frame]) -> None:
+    def __init__(self, predictor: Predictor, data: Sequence[Frame], every: int = 1) -> None:
+        self.every = every
         self._predictor = predictor
         self._data = data
         self._steps: list[tuple[int, ...]] = []
@@ -96,19 +129,19 @@ class Recording:
         predictor.reset()
 
     def run(self, frames: int) -> None:
-        """Run frames and keep their steps."""
+        """Run frames until the steps of so many have been kept."""
         predictor, data, keep = self._predictor, self._data, self._steps.append
         place, count = self._next, len(data)
         for _ in range(frames):
-            if place == count:
-                place = 0
-                predictor.reset()
-            frame = data[place]
-            place += 1
-            predictor.step(frame.picture, frame.joints)
-            predictor.predicted_image()
-            timing = predictor.timing  # asked for in each frame: a device's times are read then
-            keep(_STEPS(timing))
+            for _ in range(self.every):
+                if place == count:
+                    place = 0
+                    predictor.reset()
+                frame = data[place]
+                place += 1
+                predictor.step(frame.picture, frame.joints)
+                predictor.predicted_image()
+            keep(_STEPS(predictor.timing))  # a device's times are read now
         self._next = place
 
     def restart(self) -> None:
@@ -118,7 +151,8 @@ class Recording:
     @property
     def log(self) -> StepLog:
         """What was kept."""
-        return StepLog(np.array(self._steps, np.int64).reshape(-1, len(StepTimes.STEPS)))
+        steps = np.array(self._steps, np.int64).reshape(-1, len(StepTimes.STEPS))
+        return StepLog(steps, self.every)
 
 
 def time_lineup(
@@ -144,8 +178,9 @@ def time_lineup(
 
     """
     runs = [Recording(one.predictor, data) for one in lineup.opened]
-    for run in runs:
+    for run, one in zip(runs, lineup.opened, strict=True):
         _warm_up(run, warm_up_seconds)
+        run.every = frames_apart(one.predictor, data)
     for turn, begin in enumerate(range(0, frames, BLOCK)):
         for place in range(len(runs)):
             runs[(place + turn) % len(runs)].run(min(BLOCK, frames - begin))
@@ -170,11 +205,12 @@ class Overhead:
     Attributes:
         share: median over the rounds of (measured loop / bare loop - 1), with quartiles. The bare
             loop runs frames and never asks how long they took.
-        own: the same against a loop that asks for each frame's steps, as the node does to publish
-            them, and forgets them. What lies between the two is the backend's own asking: on a
-            GPU, for the times of the copies.
+        own: the same against a loop that asks for the steps of as many frames and forgets them.
+            What lies between the two is the backend's own asking: on a GPU, for the times of the
+            copies.
         rounds: how often the loops were run, in turn.
         frames: frames in each.
+        every: of how many frames one was asked for its steps, as when times are measured.
 
     """
 
@@ -182,6 +218,7 @@ class Overhead:
     own: Figure
     rounds: int
     frames: int
+    every: int
 
 
 def overhead_of(
@@ -194,14 +231,15 @@ def overhead_of(
         predictor: what runs.
         data: frames, used in a circle.
         rounds: how often each loop is run.
-        frames: frames in one run of a loop.
+        frames: frames in one run of a loop whose steps are asked for.
 
     """
     recording = Recording(predictor, data)
     recording.run(WARM_UP)
+    every = recording.every = frames_apart(predictor, data)
     loops: list[Callable[[], object]] = [
-        lambda: _bare(predictor, data, frames),
-        lambda: _asking(predictor, data, frames),
+        lambda: _bare(predictor, data, frames * every),
+        lambda: _asking(predictor, data, frames * every, every),
         lambda: recording.run(frames),
     ]
     took = np.empty((rounds, len(loops)))
@@ -213,7 +251,8 @@ def overhead_of(
             loops[loop]()
             took[turn, loop] = time.perf_counter_ns() - begin
     bare, asking, measured = took.T
-    return Overhead(_quartiles(measured / bare), _quartiles(measured / asking), rounds, frames)
+    share, own = _quartiles(measured / bare), _quartiles(measured / asking)
+    return Overhead(share, own, rounds, frames * every, every)
 
 
 def _quartiles(ratios: NDArray[np.float64]) -> Figure:
@@ -229,10 +268,11 @@ def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
         predictor.predicted_image()
 
 
-def _asking(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
+def _asking(predictor: Predictor, data: Sequence[Frame], frames: int, every: int) -> None:
     count = len(data)
-    for index in range(frames):
-        frame = data[index % count]
-        predictor.step(frame.picture, frame.joints)
-        predictor.predicted_image()
+    for begin in range(0, frames, every):
+        for index in range(begin, begin + every):
+            frame = data[index % count]
+            predictor.step(frame.picture, frame.joints)
+            predictor.predicted_image()
         predictor.timing  # noqa: B018 - asking is what it is about

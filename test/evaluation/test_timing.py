@@ -4,20 +4,28 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eipl_trt_ros.backends import StepTimes
+from eipl_trt_ros.backends import Backend, StepTimes
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.evaluation.configurations import configurations, open_lineup
+from eipl_trt_ros.evaluation.configurations import (
+    Identity,
+    Lineup,
+    Opened,
+    configurations,
+    open_lineup,
+)
 from eipl_trt_ros.evaluation.frames import Frame, ReadSettings, first_stretch
 from eipl_trt_ros.evaluation.timing import (
     BLOCK,
     WARM_UP,
     Recording,
     StepLog,
+    frames_apart,
     overhead_of,
     time_lineup,
 )
@@ -107,6 +115,66 @@ def test_the_columns_are_those_that_the_backend_measured(sarnn: Bundle, data: li
         recording = Recording(predictor, data)
         recording.run(1)
         assert recording.log.nanoseconds[0].tolist() == list(predictor.timing.as_dict().values())
+
+
+class Reluctant(Predictor):
+    """Takes time to answer how long a frame took, as a GPU does, and counts the answers."""
+
+    def __init__(self, bundle: Bundle, backend: Backend, *, frame_us: int, answer_us: int) -> None:
+        super().__init__(bundle, backend)
+        self._spent = frame_us * 1000, answer_us * 1000
+        self.ran: list[int] = []
+        self.answered: list[int] = []
+
+    def step(self, picture, joints):  # type: ignore[no-untyped-def]
+        end = time.perf_counter_ns() + self._spent[0]
+        motion = super().step(picture, joints)
+        self.ran.append(1)
+        while time.perf_counter_ns() < end:
+            pass
+        return motion
+
+    @property
+    def timing(self) -> StepTimes:
+        end = time.perf_counter_ns() + self._spent[1]
+        self.answered.append(len(self.ran))
+        while time.perf_counter_ns() < end:
+            pass
+        return super().timing
+
+
+@pytest.mark.parametrize(('answer_us', 'least', 'most'), [(0, 1, 1), (250, 2, 4), (2500, 16, 30)])
+def test_a_device_is_asked_the_more_seldom_the_longer_it_takes_to_answer(
+    sarnn: Bundle, data: list[Frame], answer_us: int, least: int, most: int
+) -> None:
+    with open_predictor(sarnn) as plain:
+        slow = Reluctant(sarnn, plain.backend, frame_us=5000, answer_us=answer_us)
+        assert least <= frames_apart(slow, data) <= most
+
+
+def test_steps_are_kept_of_the_last_of_so_many_frames(sarnn: Bundle, data: list[Frame]) -> None:
+    with open_predictor(sarnn) as plain:
+        predictor = Reluctant(sarnn, plain.backend, frame_us=0, answer_us=0)
+        recording = Recording(predictor, data, every=3)
+        recording.run(4)
+        recording.run(2)
+    assert predictor.answered == [3, 6, 9, 12, 15, 18]
+    assert recording.log.nanoseconds.shape == (6, len(StepTimes.STEPS))
+    assert recording.log.every == 3
+
+
+def test_a_reluctant_device_gets_as_many_timed_frames_at_little_overhead(
+    sarnn: Bundle, data: list[Frame]
+) -> None:
+    with open_predictor(sarnn) as plain:
+        slow = Reluctant(sarnn, plain.backend, frame_us=1000, answer_us=1000)
+        lineup = Lineup([Opened(Identity('gpu', 'fp32', 'a GPU', False, False), slow)])
+        [log] = time_lineup(lineup, data, 5, warm_up_seconds=0.0)
+        assert log.every > 10
+        assert len(log.nanoseconds) == 5
+        overhead = overhead_of(slow, data, rounds=3, frames=2)
+    assert overhead.frames == 2 * overhead.every
+    assert overhead.share.value < 0.5  # asked after each frame, the loop takes twice as long
 
 
 def test_the_overhead_is_told_as_a_share_of_the_bare_loop(

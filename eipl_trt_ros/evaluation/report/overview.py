@@ -98,6 +98,12 @@ def times(rows: Sequence[Row]) -> list[Sheet]:
         '(block bootstrap); jitter: standard deviation. Times as fast: ratio of the medians in '
         'the same blocks of frames.'
     )
+    note += ''.join(
+        f' {row.name}: every {row.times.every}th frame that ran was timed, since asking this '
+        'device for times takes time.'
+        for row in timed
+        if row.times is not None and row.times.every > 1
+    )
     return [
         Sheet(
             f'Time of a frame, {text} [ms]',
