@@ -125,6 +125,15 @@ def add_parser(subparsers: Any) -> None:
         help="for --power recorded: a CSV file, or the folder of a bag of a power_node's topics",
     )
     add(
+        '--power-measurement',
+        type=Path,
+        action='append',
+        default=[],
+        dest='power_measurements',
+        metavar='FILE',
+        help='a JSON file that power_node wrote, to be put into the report; may be repeated',
+    )
+    add(
         '--tolerance',
         type=float,
         default=0.002,
@@ -207,6 +216,7 @@ def _plan(args: argparse.Namespace) -> Any:
         jobs=args.jobs,
         dask=args.dask,
         overhead=args.overhead,
+        power_measurements=tuple(dict.fromkeys(args.power_measurements)),
     )
 
 
@@ -215,13 +225,15 @@ def _write(args: argparse.Namespace, found: Any) -> None:
     from eipl_trt_ros.evaluation.report.boards import board_of  # noqa: PLC0415
     from eipl_trt_ros.evaluation.report.page import write_report  # noqa: PLC0415
     from eipl_trt_ros.evaluation.report.paper_tables import paper_tables  # noqa: PLC0415
+    from eipl_trt_ros.evaluation.report.power_sheets import power_sheets  # noqa: PLC0415
 
     record = outputs.record_of(found, _command(args))
     outputs.write_json(args.out / 'report.json', record)
     outputs.write_frames(args.out / 'frames.csv', found.rows)
     outputs.write_times(args.out / 'times.csv', found.rows)
     write_report(args.out / 'report.html', found, record)
-    _print([overview.overview(found.rows), *paper_tables(board_of(record))])
+    tables = [overview.overview(found.rows), *paper_tables(board_of(record))]
+    _print([*tables, *power_sheets(found.power)])
     for name, overhead in found.overhead.items():
         share, own = overhead.share, overhead.own
         print(
@@ -279,6 +291,8 @@ def _command(args: argparse.Namespace) -> str:
     for option, default in _DEFAULTS.items():
         if getattr(args, option) != default:
             words += [f'--{option.replace("_", "-")}', str(getattr(args, option))]
+    for path in args.power_measurements:
+        words += ['--power-measurement', str(path)]
     words += ['--overhead'] if args.overhead else []
     return shlex.join(words)
 

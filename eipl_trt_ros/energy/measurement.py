@@ -24,6 +24,7 @@ from eipl_trt_ros.energy.meter import (
     measure,
     paper_energy,
 )
+from eipl_trt_ros.energy.shape import MEASUREMENT, check_shape
 from eipl_trt_ros.energy.sources import SourceInfo
 from eipl_trt_ros.errors import EnergyError
 from eipl_trt_ros.files import atomic_write
@@ -250,16 +251,26 @@ def read_measurement(path: Path) -> dict[str, Any]:
     Read a measurement that `power_node` wrote.
 
     Raises:
-        EnergyError: the file cannot be read, or holds something else.
+        EnergyError: the file cannot be read, is torn, or holds something else.
 
     """
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes(), parse_constant=_refuse)
     except (OSError, ValueError) as error:
-        msg = f'the measurement {path} cannot be read: {error}'
+        msg = f'the measurement {path} cannot be read: {error}; power_node writes such files'
         raise EnergyError(msg) from None
     kind = (found.get('kind'), found.get('format')) if isinstance(found, dict) else None
     if kind != (_KIND, FORMAT):
         msg = f"{path} is no measurement of power_node: expected kind '{_KIND}', format {FORMAT}"
         raise EnergyError(msg)
+    try:
+        check_shape(found, MEASUREMENT)
+    except EnergyError as error:
+        msg = f'the measurement {path} is not as power_node writes it: {error}'
+        raise EnergyError(msg) from None
     return dict(found)
+
+
+def _refuse(constant: str) -> None:
+    msg = f'{constant} is no number that a measurement has'
+    raise ValueError(msg)

@@ -21,6 +21,7 @@ from eipl_trt_ros.evaluation.fleet import run_tasks
 from eipl_trt_ros.evaluation.frames import ReadSettings, first_stretch
 from eipl_trt_ros.evaluation.live import LiveRun
 from eipl_trt_ros.evaluation.offline import Pass, PassSettings
+from eipl_trt_ros.evaluation.power_file import PowerFile, read_power_file
 from eipl_trt_ros.evaluation.summary import Row, add_live, add_times, make_row
 from eipl_trt_ros.evaluation.task import BagOutcome, BundleOutcome, Task
 from eipl_trt_ros.evaluation.timing import Overhead, overhead_of, time_lineup
@@ -50,6 +51,7 @@ class Plan:
         jobs: how many processes share the recordings.
         dask: address of a Dask scheduler instead, see `run_tasks`.
         overhead: whether to measure what the evaluation adds to a frame.
+        power_measurements: files that power_node wrote, for the report.
 
     """
 
@@ -64,6 +66,7 @@ class Plan:
     jobs: int = 1
     dask: str = ''
     overhead: bool = False
+    power_measurements: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Evaluation:
         clocks: before and after the timing; None where nothing was timed.
         energy: why no energy was measured; empty where it was.
         overhead: what the evaluation adds to a frame, by bundle and configuration.
+        power: what power_node measured.
 
     """
 
@@ -107,6 +111,7 @@ class Evaluation:
     clocks: tuple[Clocks, Clocks] | None = None
     energy: str = ''
     overhead: dict[str, Overhead] = field(default_factory=dict)
+    power: tuple[PowerFile, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -128,8 +133,10 @@ def evaluate(plan: Plan, stage: Stage, live: Live | None = None) -> Evaluation:
     Raises:
         EvaluationError: nothing could be evaluated.
         BundleError: a bundle cannot be read.
+        EnergyError: the file of a measurement cannot be read.
 
     """
+    power = tuple(read_power_file(path) for path in plan.power_measurements)
     bundles = tuple(load_bundle(path) for path in plan.bundles)
     tasks = [
         Task(bag, plan.bundles, plan.wanted, plan.reading, plan.threads, pictures=index == 0)
@@ -138,6 +145,7 @@ def evaluate(plan: Plan, stage: Stage, live: Live | None = None) -> Evaluation:
     with stage(f'predicting over {len(tasks)} recording(s)') as progress:
         outcomes = run_tasks(tasks, jobs=plan.jobs, dask=plan.dask, progress=progress)
     found = _gather(plan, bundles, outcomes)
+    found.power = power
     if not found.rows:
         raise EvaluationError('; '.join(dict.fromkeys(found.errors)))
     _measure(found, stage)

@@ -85,6 +85,11 @@ def _arguments() -> list[DeclareLaunchArgument]:
             description="A CSV file, or a bag of a power_node's topics, for power:=recorded.",
         ),
         DeclareLaunchArgument(
+            'power_measurement',
+            default_value='',
+            description='Files that power_node wrote, for the report, separated by commas.',
+        ),
+        DeclareLaunchArgument(
             'live',
             default_value='false',
             choices=SWITCH,
@@ -114,9 +119,9 @@ def _evaluate(context: LaunchContext) -> list[RegisterEventHandler | ExecuteProc
         return [part.strip() for part in value(name).split(',') if part.strip()]
 
     words = ['evaluate', '--out', value('out'), '--precision', *listed('precision')]
-    for name in ('bag', 'bundle'):
+    for name in ('bag', 'bundle', 'power_measurement'):
         for path in listed(name):
-            words += [f'--{name}', path]
+            words += _option(name, path)
     for name in _OPTIONS:
         words += _option(name, value(name))
     if value('baseline') != _NONE:

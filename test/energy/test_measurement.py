@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
@@ -17,6 +21,7 @@ from eipl_trt_ros.energy.measurement import (
     read_measurement,
     write_measurement,
 )
+from eipl_trt_ros.energy.shape import MEASUREMENT
 from eipl_trt_ros.energy.sources import SourceInfo
 from eipl_trt_ros.errors import EnergyError
 
@@ -120,4 +125,55 @@ def test_a_file_that_is_no_measurement_is_refused(tmp_path, text):
     path = tmp_path / 'energy.json'
     path.write_text(text)
     with pytest.raises(EnergyError, match=r'energy\.json'):
+        read_measurement(path)
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('measurement') / 'energy.json'
+    idle = IdlePower(3_000.0)
+    write_measurement(path, run(seconds=6, frames=60).result(INFO, idle=idle, refused={'zero': 1}))
+    return path
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_a_torn_file_is_refused_wherever_it_ends(written, share):
+    text = written.read_bytes().rstrip()
+    torn = written.with_name('torn.json')
+    torn.write_bytes(text[: int(share * len(text))])
+    with pytest.raises(EnergyError, match=r'torn\.json'):
+        read_measurement(torn)
+
+
+def places(found: Any, shape: Any) -> list[tuple[str, ...]]:
+    """Return where something must be, as far as a file holds it."""
+    if not isinstance(shape, dict):
+        return []
+    return [(key, *rest) for key in shape for rest in [(), *places(found[key], shape[key])]]
+
+
+def test_a_file_that_lacks_something_or_has_nonsense_in_its_place_is_refused(written, tmp_path):
+    path = tmp_path / 'altered.json'
+    whole = json.loads(written.read_text())
+    asked = places(whole, MEASUREMENT)
+    assert ('window', 'energy_mj') in asked
+    for *outer, last in asked:
+        for damage in ('missing', True):
+            altered = json.loads(written.read_text())
+            inner = altered
+            for key in outer:
+                inner = inner[key]
+            if damage == 'missing':
+                del inner[last]
+            else:
+                inner[last] = damage
+            path.write_text(json.dumps(altered))
+            with pytest.raises(EnergyError, match=rf'altered\.json.*{last} is '):
+                read_measurement(path)
+    whole['predictors']['a']['paper']['mean_power_mw'] = 'much'
+    path.write_text(json.dumps(whole))
+    with pytest.raises(EnergyError, match=r'predictors\.a\.paper\.mean_power_mw is str'):
+        read_measurement(path)
+    path.write_text(written.read_text().replace('3000.0', 'NaN'))
+    with pytest.raises(EnergyError, match='NaN is no number'):
         read_measurement(path)

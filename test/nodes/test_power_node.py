@@ -24,12 +24,14 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
+from recordings import demonstration
 from ros_world import PATIENCE, until
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Int64MultiArray
 from std_srvs.srv import Trigger
 
+from eipl_trt_ros.cli import main
 from eipl_trt_ros.energy.recordings import read_recording
 from eipl_trt_ros.energy.sources import find_sensors
 from eipl_trt_ros.errors import EnergyError
@@ -189,6 +191,43 @@ def test_a_measurement_is_written_as_it_was(world, tmp_path):
     assert paper['total_energy_mj'] == pytest.approx(paper['mean_power_mw'] * (t1 - t0))
     assert paper['energy_per_frame_mj'] == pytest.approx(paper['mean_power_mw'] * 0.008)
     assert result['above_idle']['energy_mj'] == pytest.approx(exact - 3_000 * (t1 - t0), rel=1e-6)
+
+
+def test_a_measurement_goes_into_the_report_of_an_evaluation(
+    world, tmp_path, random_bundle, capsys
+):
+    path = tmp_path / 'energy.json'
+    recording = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    board = Board(world, recording, result_file=str(path), idle_power=3.0)
+    board.publisher()
+    time.sleep(0.2)
+    assert board.call('start_measurement').success
+    time.sleep(0.1)
+    for number in range(10):
+        frame = board.run_frame(number, busy=10 * MS, computed=8 * MS)
+        time.sleep(0.015)
+    until(lambda: board.node._live.newest.stamp_ns > frame.finished, 'power after the last frame')
+    until(lambda: board.node._live.frames.total() == 10, 'all frames')
+    stopped = board.call('stop_measurement')
+    assert stopped.success, stopped.message
+    bundle = random_bundle('cnnrnn')
+    bag = demonstration(bundle.joint_names).write(tmp_path / 'bag')
+    words = ['evaluate', '--bag', str(bag), '--bundle', str(bundle.path), '--power', 'none']
+    words += ['--frames', '20', '--out', str(tmp_path), '--power-measurement', str(path)]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    report = json.loads((tmp_path / 'report.json').read_text())
+    [given] = report['power_measurements']
+    assert given['measurement'] == json.loads(path.read_text())
+    assert f'--power-measurement {path}' in report['command']
+    page = (tmp_path / 'report.html').read_text()
+    for text in ('energy.json', 'recording power.csv', '8,000', '2,000', '3000 ±0', '64'):
+        assert text in shown
+        assert f'<td>{text}</td>' in page or f'<th>{text}</th>' in page
+    path.write_bytes(path.read_bytes()[:-40])
+    assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f'eipl_trt: the measurement {path} cannot be read: ')
 
 
 def test_predictors_on_one_board_share_its_power_by_busy_time(world, tmp_path):

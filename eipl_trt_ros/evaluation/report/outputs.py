@@ -58,6 +58,7 @@ def record_of(found: Evaluation, command: str) -> dict[str, Any]:
         'rows': [row.as_dict() for row in found.rows],
         'overhead': plain(found.overhead),
         'energy': found.energy,
+        'power_measurements': plain(found.power),
         'notes': list(found.notes),
         'errors': list(found.errors),
     }

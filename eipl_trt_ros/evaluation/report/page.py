@@ -17,6 +17,7 @@ from eipl_trt_ros.evaluation.report import charts, overview
 from eipl_trt_ros.evaluation.report.animation import film_of
 from eipl_trt_ros.evaluation.report.boards import board_of
 from eipl_trt_ros.evaluation.report.paper_tables import paper_tables
+from eipl_trt_ros.evaluation.report.power_sheets import power_sheets
 from eipl_trt_ros.evaluation.report.sheets import factor, milliseconds, number
 from eipl_trt_ros.evaluation.run import Evaluation
 from eipl_trt_ros.evaluation.summary import FIVE_STEPS, Row, plain
@@ -68,6 +69,7 @@ def write_report(path: Path, found: Evaluation, record: Mapping[str, Any]) -> No
         drifts=overview.drifts(found.rows),
         recordings=overview.recordings(found.rows) if len(found.bags) > 1 else None,
         power=_power_chart(found.rows),
+        in_service=power_sheets(found.power),
         models=[_model(group) for group in groups],
     )
     with atomic_write(path) as file:

@@ -13,6 +13,8 @@ from eipl_trt_ros.evaluation.report.sheets import (
     milliseconds,
     number,
     scientific,
+    thousands,
+    uncertain,
     with_spread,
 )
 
@@ -168,24 +170,14 @@ def _energy_row(entry: Entry, better: bool) -> tuple[str, ...]:
         entry.bundle,
         f'{_ENGINES.get(entry.backend, entry.backend)} {entry.precision.upper()}',
         MISSING if entry.frames is None else f'{entry.frames:,}',
-        _thousands(entry.mean_power_mw),
-        _thousands(entry.total_energy_mj),
+        thousands(entry.mean_power_mw),
+        thousands(entry.total_energy_mj),
         number(entry.energy_per_frame_mj),
     ]
     if better:
-        cells.append(_uncertain(entry.integrated_mj, entry.integrated_spread_mj))
-        cells.append(_uncertain(entry.above_idle_mj, entry.above_idle_spread_mj))
+        cells.append(uncertain(entry.integrated_mj, entry.integrated_spread_mj))
+        cells.append(uncertain(entry.above_idle_mj, entry.above_idle_spread_mj))
     return tuple(cells)
-
-
-def _thousands(value: float | None) -> str:
-    return MISSING if value is None else f'{value:,.0f}'
-
-
-def _uncertain(value: float | None, spread: float | None) -> str:
-    if value is None:
-        return MISSING
-    return number(value) if spread is None else f'{number(value)} ±{number(spread)}'
 
 
 def compared(first: Board, second: Board) -> list[Sheet]:
@@ -208,7 +200,7 @@ def compared(first: Board, second: Board) -> list[Sheet]:
         ('steps (1) to (5) [ms]', lambda e: e.frame_ms, milliseconds),
         (_JOINT_MSE, lambda e: e.mse, scientific),
         ('error rate against fp32', lambda e: e.rate, _rate),
-        ('mean power [mW]', lambda e: e.mean_power_mw, _thousands),
+        ('mean power [mW]', lambda e: e.mean_power_mw, thousands),
         ("energy per frame, the paper's way [mJ]", lambda e: e.energy_per_frame_mj, number),
         ('energy per frame, integrated [mJ]', lambda e: e.integrated_mj, number),
     ]

@@ -77,6 +77,18 @@ def number(value: float | None) -> str:
     return f'{value:.3g}'
 
 
+def thousands(value: float | None) -> str:
+    """Write a whole number with a comma at each thousand; '-' for what is not known."""
+    return MISSING if value is None else f'{value:,.0f}'
+
+
+def uncertain(value: float | None, spread: float | None) -> str:
+    """Write a number and, after ±, its uncertainty where there is one."""
+    if value is None:
+        return MISSING
+    return number(value) if spread is None else f'{number(value)} ±{number(spread)}'
+
+
 def scientific(value: float | None) -> str:
     """Write an error as the paper does: 3.36E-05."""
     return MISSING if value is None or math.isnan(value) else f'{value:.2E}'
