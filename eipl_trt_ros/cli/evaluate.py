@@ -241,7 +241,7 @@ def _write(args: argparse.Namespace, found: Any) -> None:
             f'longer (quartiles {100 * share.low:.2f} to {100 * share.high:.2f}) than a bare loop '
             f'that never asks for times, {100 * own.value:.2f} % longer than one that asks as '
             f'often and keeps nothing; {overhead.rounds} runs of {overhead.frames} frames, '
-            f'one of {overhead.every} asked'
+            + ('each asked' if overhead.every == 1 else f'one of {overhead.every} asked')
         )
     for line in dict.fromkeys(problem for bag in found.bags for problem in bag.problems):
         print(f'recording: {line}')

@@ -75,11 +75,8 @@ def neighbours(
     return np.flatnonzero(near & ~resets[1:])
 
 
-def joint_errors(
-    predicted: NDArray[np.float64],
-    measured: NDArray[np.float64],
-    pairs: NDArray[np.intp],
-    spans: NDArray[np.float64],
+def paired_errors(
+    predicted: NDArray[np.float64], measured: NDArray[np.float64], spans: NDArray[np.float64]
 ) -> JointErrors:
     """
     Compare the joints predicted at ``t`` with those measured at ``t + 1`` (section 5.3).
@@ -88,28 +85,13 @@ def joint_errors(
     units, because normalisation is affine.
 
     Args:
-        predicted: (N, D), radians.
-        measured: (N, D), radians; NaN where a joint was not measured, which leaves it out.
-        pairs: the frames ``t`` to compare, from `neighbours`.
+        predicted: (M, D), radians.
+        measured: (M, D), radians: what the predictions were made for; NaN where a joint was not
+            measured, which leaves it out.
         spans: (D,), radians per normalised unit: ``(maximum - minimum) / (vmax - vmin)``.
 
     Returns:
         The errors; NaN where nothing could be compared.
-
-    """
-    return paired_errors(predicted[pairs], measured[pairs + 1], spans)
-
-
-def paired_errors(
-    predicted: NDArray[np.float64], measured: NDArray[np.float64], spans: NDArray[np.float64]
-) -> JointErrors:
-    """
-    Compare predictions with what came true, row by row; see `joint_errors`.
-
-    Args:
-        predicted: (M, D), radians.
-        measured: (M, D), radians: what the predictions were made for.
-        spans: (D,), radians per normalised unit.
 
     """
     error = predicted - measured
@@ -121,17 +103,6 @@ def paired_errors(
         rmse = np.sqrt(squares.sum(axis=0) / count)
         mse = (squares / spans**2).sum() / count.sum()
     return JointErrors(float(mse), per_joint, rmse, len(error))
-
-
-def persistence(
-    measured: NDArray[np.float64], pairs: NDArray[np.intp], spans: NDArray[np.float64]
-) -> JointErrors:
-    """
-    Return the errors of the guess that nothing moves: the measured joints, one step later.
-
-    A model that is not clearly below this baseline has learnt little about the movement.
-    """
-    return joint_errors(measured, measured, pairs, spans)
 
 
 def latency(milliseconds: ArrayLike) -> Latency:

@@ -124,7 +124,6 @@ class Pass:
 class _Recorder:
     """Collects what one configuration gives while a pass runs."""
 
-    rate_hz: float
     predicted: list[NDArray[np.float64]] = field(default_factory=list)
     encoder_points: list[NDArray[np.float32]] = field(default_factory=list)
     decoder_points: list[NDArray[np.float32]] = field(default_factory=list)
@@ -206,7 +205,7 @@ def run_passes(
         BackendError: a backend fails.
 
     """
-    recorders = [_Recorder(bundle.rate_hz) for _ in lineup.opened]
+    recorders = [_Recorder() for _ in lineup.opened]
     frames: list[Frame] = []
     for one in lineup.opened:
         one.predictor.reset()

@@ -21,6 +21,10 @@ def stamps(count: int) -> np.ndarray:
     return 1_700_000_000_000_000_000 + np.arange(count, dtype=np.int64) * 100_000_000
 
 
+def joint_errors(predicted, measured, pairs, spans):
+    return metrics.paired_errors(predicted[pairs], measured[pairs + 1], spans)
+
+
 def all_pairs(count: int) -> np.ndarray:
     return metrics.neighbours(stamps(count), np.zeros(count, bool), RATE)
 
@@ -48,7 +52,7 @@ def test_a_constant_error_gives_its_square_in_normalised_units(shift, count, joi
     measured = low + width * np.random.default_rng(0).random((count, joints))
     predicted = np.roll(measured, -1, axis=0) + shift
     spans = np.full(joints, width)
-    errors = metrics.joint_errors(predicted, measured, all_pairs(count), spans)
+    errors = joint_errors(predicted, measured, all_pairs(count), spans)
     assert errors.mse == pytest.approx((shift / width) ** 2, rel=1e-6, abs=1e-20)
     np.testing.assert_allclose(errors.rmse_rad, abs(shift), rtol=1e-6, atol=1e-12)
     assert errors.pairs == count - 1
@@ -66,7 +70,7 @@ def test_the_error_in_radians_is_the_error_of_normalised_joints(measured, seed):
 
     expected = np.mean((normalised(predicted)[:-1] - normalised(measured)[1:]) ** 2)
     spans = (high - low) / (vmax - vmin)
-    errors = metrics.joint_errors(predicted, measured, all_pairs(12), spans)
+    errors = joint_errors(predicted, measured, all_pairs(12), spans)
     assert errors.mse == pytest.approx(expected, rel=1e-9)
     assert errors.mse == pytest.approx(errors.per_joint.mean(), rel=1e-9)
 
@@ -74,7 +78,7 @@ def test_the_error_in_radians_is_the_error_of_normalised_joints(measured, seed):
 def test_a_joint_that_was_never_measured_is_left_out():
     measured = np.array([[0.0, np.nan], [1.0, np.nan], [2.0, np.nan]])
     predicted = np.array([[1.5, 9.0], [2.5, 9.0], [3.5, 9.0]])
-    errors = metrics.joint_errors(predicted, measured, all_pairs(3), np.ones(2))
+    errors = joint_errors(predicted, measured, all_pairs(3), np.ones(2))
     assert errors.mse == pytest.approx(0.25)
     assert errors.per_joint[0] == pytest.approx(0.25)
     assert math.isnan(errors.per_joint[1])
@@ -82,12 +86,12 @@ def test_a_joint_that_was_never_measured_is_left_out():
 
 def test_persistence_is_the_square_of_the_step_of_a_ramp():
     measured = np.arange(10.0)[:, None] * 0.03
-    errors = metrics.persistence(measured, all_pairs(10), np.array([2.0]))
+    errors = joint_errors(measured, measured, all_pairs(10), np.array([2.0]))
     assert errors.mse == pytest.approx((0.03 / 2) ** 2)
 
 
 def test_nothing_to_compare_gives_nan_not_a_crash():
-    assert math.isnan(metrics.joint_errors(*np.zeros((2, 1, 3)), all_pairs(1), np.ones(3)).mse)
+    assert math.isnan(joint_errors(*np.zeros((2, 1, 3)), all_pairs(1), np.ones(3)).mse)
     assert math.isnan(metrics.latency([]).p50)
     assert metrics.latency([math.nan]).count == 0
 
