@@ -4,15 +4,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= demo
+MODEL ?= sarnn
+PRECISION ?= fp32
 SAMPLES := samples/sarnn samples/cnnrnn samples/cnnrnnln
 BAG := samples/demonstration
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo sim test lint bench clean
 
 help:
 	@echo 'make demo   replay a recorded demonstration through the lifecycle node; writes $(OUT)/report.html'
+	@echo 'make sim    drive the simulated arm over ROS topics; writes $(OUT)/sim/report.html'
+	@echo '            (MODEL=sarnn|cnnrnn|cnnrnnln, PRECISION=fp32|fp16|int8)'
 	@echo 'make test   lint, then all tests'
 	@echo 'make lint   ruff and mypy only'
 	@echo 'make bench  where the microseconds of a frame go on this machine'
@@ -20,6 +24,9 @@ help:
 
 demo: $(VENV)/.base
 	$(BIN)/eipl_trt evaluate --live --bag $(BAG) $(SAMPLES:%=--bundle %) --out $(OUT)
+
+sim: $(VENV)/.sim
+	$(BIN)/python -m eipl_trt_ros.sim live samples/$(MODEL) --precision $(PRECISION) --episodes 3 --out $(OUT)/sim
 
 bench: $(VENV)/.test
 	$(BIN)/eipl_trt bench $(SAMPLES:%=--bundle %)
@@ -47,10 +54,14 @@ $(VENV)/.base: $(VENV)/bin/python requirements/base.txt requirements/constraints
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Other versions of TensorRT go into folders of their own, where only the tests look for them.
-$(VENV)/.test: $(VENV)/.base $(wildcard requirements/*.txt)
-	$(BIN)/python -m pip install --quiet -r requirements/test.txt -r requirements/sim.txt
+$(VENV)/.sim: $(VENV)/.base requirements/sim.txt requirements/sim-robot.txt
+	$(BIN)/python -m pip install --quiet -r requirements/sim.txt
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/sim-robot.txt
+	@touch $@
+
+# Other versions of TensorRT go into folders of their own, where only the tests look for them.
+$(VENV)/.test: $(VENV)/.sim $(wildcard requirements/*.txt)
+	$(BIN)/python -m pip install --quiet -r requirements/test.txt
 	for version in rtx-1.7 10.16 11.4; do \
 	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/tensorrt/$$version \
 	    -r requirements/tensorrt-$$version.txt || exit 1; \

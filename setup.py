@@ -36,6 +36,8 @@ setup(
         *shared('samples', '*.yaml', '*.safetensors', '*.onnx', '*.mcap', 'int8.json'),
     ],
     install_requires=['setuptools'],
+    # many recordings on many machines: eipl_trt evaluate --dask
+    extras_require={'fleet': ['distributed']},
     python_requires='>=3.10',
     zip_safe=False,
     entry_points={
