@@ -128,10 +128,11 @@ def _bounds(command: Command, rules: Rules) -> list[str]:
     times = np.concatenate([[0.0], command.after])
     if (np.abs(command.velocities) > limits.velocity + ROUNDING).any():
         found.append(f'faster than allowed: {np.abs(command.velocities).max(0)}')
-    gains = np.diff(command.velocities, axis=0) / np.diff(times[1:])[:, None]
+    with np.errstate(divide='ignore', invalid='ignore'):  # times that do not rise are told above
+        gains = np.diff(command.velocities, axis=0) / np.diff(times[1:])[:, None]
+        steps = np.diff(positions, axis=0) / np.diff(times[1:])[:, None]
     if (np.abs(gains) > limits.acceleration * (1 + ROUNDING) + ROUNDING).any():
         found.append(f'sharper than allowed: {np.abs(gains).max(0)}')
-    steps = np.diff(positions, axis=0) / np.diff(times[1:])[:, None]
     if (np.abs(steps) > limits.velocity + ROUNDING).any():
         found.append(f'a step from point to point: {np.abs(steps).max(0)} rad/s')
     return found

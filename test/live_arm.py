@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +292,17 @@ class LiveWorld:
             lambda: any(text == state for _, text in self.observer.heard.states[said:]),
             f'the state {state}',
         )
+
+
+def checked_worlds(world: Any, bundle: Bundle) -> Iterator[Callable[..., LiveWorld]]:
+    """Give a maker of live worlds; whatever happened in them is checked at the end."""
+    made: list[LiveWorld] = []
+
+    def make(**settings: Any) -> LiveWorld:
+        made.append(LiveWorld(world, bundle, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+        one.observer.check()

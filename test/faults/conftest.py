@@ -11,7 +11,7 @@ import pytest
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 pytest.importorskip('rclpy', reason='rclpy is not installed: pip install -r requirements/base.txt')
 
-from live_arm import LiveWorld, lively_bundle
+from live_arm import checked_worlds, lively_bundle
 from ros_world import World
 
 from eipl_trt_ros.bundle import Bundle
@@ -33,16 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture
 def live(world: World, bundle: Bundle) -> Iterator[Any]:
     """Return a maker of live worlds; whatever happens in them is checked at the end."""
-    made: list[LiveWorld] = []
-
-    def make(**settings: Any) -> LiveWorld:
-        made.append(LiveWorld(world, settings.pop('bundle', bundle), **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.end()
-        one.observer.check()
+    yield from checked_worlds(world, bundle)
 
 
 COLUMNS = (

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from builders import SPECS
 from diagnostic_msgs.msg import DiagnosticArray
-from live_arm import LIMIT, PARAMETERS, LiveWorld, lively_bundle
+from live_arm import LIMIT, PARAMETERS, LiveWorld, checked_worlds, lively_bundle
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_world import until
 from std_msgs.msg import Bool, String
@@ -36,16 +36,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture
 def live(world: Any, bundle: Bundle) -> Iterator[Any]:
     """Return a maker of live worlds; whatever happens in them is checked at the end."""
-    made: list[LiveWorld] = []
-
-    def make(**settings: Any) -> LiveWorld:
-        made.append(LiveWorld(world, bundle, **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.end()
-        one.observer.check()
+    yield from checked_worlds(world, bundle)
 
 
 def has_moved(live: LiveWorld) -> bool:
