@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -85,6 +86,42 @@ def test_each_room_imports_only_what_belongs_there() -> None:
             place = path.relative_to(package).as_posix()
             if not place.startswith(allowed):
                 assert not pattern.search(path.read_text()), f'{place} imports {module}'
+
+
+OPTIONAL = (
+    *('onnx', 'torch', 'safetensors', 'mujoco', 'gym_hil', 'tensorrt', 'tensorrt_bindings'),
+    *('tensorrt_rtx', 'tensorrt_rtx_bindings', 'pycuda', 'jtop', 'pynvml', 'distributed'),
+)
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['-m', 'eipl_trt_ros', 'info', 'samples/sarnn'],
+        ['-m', 'eipl_trt_ros', 'bench', '--bundle', 'samples/cnnrnn', '--frames', '2'],
+        ['-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args', '--bad'],
+        ['-m', 'eipl_trt_ros.nodes.power_node', '--ros-args', '--bad'],
+        ['-m', 'eipl_trt_ros.nodes.replay_node', '--ros-args', '--bad'],
+        ['-c', 'import eipl_trt_ros.backends.engines'],
+    ],
+    ids=' '.join,
+)
+def test_what_runs_on_a_robot_needs_no_optional_package(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    lines = ['import sys', f'sys.modules.update(dict.fromkeys({OPTIONAL}))']
+    (tmp_path / 'sitecustomize.py').write_text('\n'.join(lines))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 'ModuleNotFoundError' not in done.stderr
+    assert ('--bad' in done.stderr) if '--bad' in arguments else done.returncode == 0
 
 
 def test_every_source_file_names_its_licence() -> None:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import onnx
+from typing import TYPE_CHECKING, Any
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import require
+
+if TYPE_CHECKING:
+    import onnx
 
 _PRODUCT_SIDE = 1024
 _COPIED_BYTES = 256 << 20
@@ -90,8 +91,10 @@ def work_of(bundle: Bundle, graph: str) -> Work:
 
     Raises:
         BundleError: the graphs were never exported.
+        MissingPackageError: onnx is not installed.
 
     """
+    onnx: Any = require('onnx', install='pip install onnx', needed_for='the floor')
     model = onnx.load(bundle.graph_path(graph), load_external_data=False)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     shapes = {entry.name: tuple(entry.dims) for entry in inferred.initializer}

@@ -141,6 +141,7 @@ def _time_models(
     runs = []
     for threads in args.threads:
         try:
+            require('onnx', install='pip install onnx', needed_for='the floor')
             ceilings = None if args.gpu else measure_ceilings(threads)
         except MissingPackageError as error:
             ceilings = None

@@ -17,10 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends.device import Device, byte_count
-from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.demonstrations import Demonstration
-from eipl_trt_ros.engines.ranges import MIXING
-from eipl_trt_ros.engines.rollout import rollout
 from eipl_trt_ros.spec import TensorSpec
 
 _log = logging.getLogger(__name__)
@@ -92,21 +88,6 @@ class DeviceBatches:
     def write_cache(self, found: bytes) -> None:
         """See `Batches`."""
         self._keep(found)
-
-
-def calibration_frames(
-    bundle: Bundle, graph: str, demonstrations: Sequence[Demonstration]
-) -> Iterable[Mapping[str, NDArray[Any]]]:
-    """
-    Roll the fp32 model out over demonstrations.
-
-    Yields:
-        What a graph takes in each frame, by name.
-
-    """
-    mixing = MIXING if graph.endswith('_mixed') else None
-    for step in rollout(bundle, demonstrations, mixing=mixing):
-        yield step.motion if graph.startswith('motion') else step.image
 
 
 def make_calibrator(trt: Any, batches: Batches) -> Any:

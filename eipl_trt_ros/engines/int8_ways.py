@@ -11,7 +11,7 @@ from typing import Protocol
 
 from eipl_trt_ros.backends.cuda import CudaDevice
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.calibrator import DeviceBatches, calibration_frames
+from eipl_trt_ros.engines.calibrator import DeviceBatches
 from eipl_trt_ros.engines.demonstrations import Demonstration, digest, read_demonstrations
 from eipl_trt_ros.engines.half import load_graph, runs_in_half
 from eipl_trt_ros.engines.int8_options import Int8Options
@@ -19,6 +19,7 @@ from eipl_trt_ros.engines.int8_recipe import GraphRecipe, Int8Recipe, only, read
 from eipl_trt_ros.engines.manifest import Int8Report, Int8Source, Recipe
 from eipl_trt_ros.engines.quantize import quantisable
 from eipl_trt_ros.engines.requests import calibrated_request, make_request
+from eipl_trt_ros.engines.rollout import calibration_frames
 from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, TensorRT
 

@@ -20,13 +20,12 @@ from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import load_graph
 from eipl_trt_ros.engines.int8_options import Method
-from eipl_trt_ros.engines.rollout import ExactSession, rollout
+from eipl_trt_ros.engines.rollout import MIXING, ExactSession, rollout
 
 BINS = 4096  # at least half of them in use; 128 would leave the entropy method no choice
 LEVELS = 128  # int8's, without the sign
 PERCENTILE = 99.99
 _STEP = 4  # bins from one candidate of the entropy method to the next
-MIXING = 0.8  # EIPL's own setting, for the graphs that mix
 
 
 class Magnitudes:

@@ -10,7 +10,7 @@ rounded to at each value, see `emulate_half`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import emulate_half
 from eipl_trt_ros.errors import EngineError, require
+
+MIXING = 0.8  # EIPL's own setting, for the graphs that mix
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -187,3 +189,18 @@ def _first(bundle: Bundle) -> Arrays:
         'previous_image': np.zeros((3, model.image_height, model.image_width), np.float32),
         'mix': np.ones(1, np.float32),
     }
+
+
+def calibration_frames(
+    bundle: Bundle, graph: str, demonstrations: Sequence[Demonstration]
+) -> Iterable[Mapping[str, NDArray[Any]]]:
+    """
+    Roll the fp32 model out over demonstrations.
+
+    Yields:
+        What a graph takes in each frame, by name.
+
+    """
+    mixing = MIXING if graph.endswith('_mixed') else None
+    for step in rollout(bundle, demonstrations, mixing=mixing):
+        yield step.motion if graph.startswith('motion') else step.image
