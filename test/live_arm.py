@@ -295,11 +295,11 @@ class LiveWorld:
 
 
 def checked_worlds(world: Any, bundle: Bundle) -> Iterator[Callable[..., LiveWorld]]:
-    """Give a maker of live worlds; whatever happened in them is checked at the end."""
+    """Give a maker of live worlds, of another bundle if asked; all are checked at the end."""
     made: list[LiveWorld] = []
 
     def make(**settings: Any) -> LiveWorld:
-        made.append(LiveWorld(world, bundle, **settings))
+        made.append(LiveWorld(world, settings.pop('bundle', bundle), **settings))
         return made[-1]
 
     yield make
