@@ -78,28 +78,28 @@ def test_bad_messages_by_dds_crash_nothing_and_give_no_unsafe_command(
         """Count the bad messages that got through: images are dropped where nobody is ready."""
         return intake.images + intake.joint_messages - (lively.arm.sent - good) - before
 
+    def drove() -> int:
+        return sum(state == 'driving' for _, state in lively.observer.heard.states)
+
     before = intake.images + intake.joint_messages
     deadline = time.monotonic() + 120
-    while arrived() < COUNT:
-        assert time.monotonic() < deadline, f'{arrived()} messages in two minutes'
+    while arrived() < COUNT or drove() < 2:  # messages to a resting arm would show little
+        assert time.monotonic() < deadline, f'{arrived()} messages, drove {drove()} times'
         for _ in range(WAVE):
             images.publish(bad_image(rng))
             joints.publish(bad_joints(rng))
         time.sleep(0.1)  # let the arm move in between
         client.call_async(SetBool.Request(data=True))
         time.sleep(0.02)
-    drove = sum(state == 'driving' for _, state in lively.observer.heard.states)
     failed = lively.node._configured.runner.statistics.counts().failed
     told = len(lively.observer.commands)
     count = arrived()
-    assert failed > 0
-    assert drove > 1
     lively.arm.call_engage(False)
     lively.arm.place(np.full(7, 0.25))
     lively.arm.engage()
     row(
         f'{count:,} messages with everything wrong, by DDS, {command_type}',
         held='where needed',
-        said=f'{failed} frames failed; drove {drove} times, {told} commands, none unsafe',
+        said=f'{failed} frames failed; drove {drove()} times, {told} commands, none unsafe',
         then='can be engaged',
     )
