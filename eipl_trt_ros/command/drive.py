@@ -119,6 +119,11 @@ class Drive:
         phase, reason = self.watchdog.phase, self.watchdog.reason
         return f'{phase.value}: {reason}' if reason else phase.value
 
+    @property
+    def idle(self) -> bool:
+        """Whether it is disengaged and has braked to rest: there is no command to go on from."""
+        return self.watchdog.phase is Phase.OFF and not self._live
+
     def restart(self, now_ns: int) -> None:
         """Begin anew, disengaged: nothing has come yet."""
         self.watchdog.restart(now_ns)

@@ -73,7 +73,7 @@ class ArmLimits:
         logger = self._node.get_logger()
         topic = self._subscription.topic_name
         if not self._take(limits):
-            logger.warning(f'{topic} is not used while the arm is engaged')
+            logger.warning(f'{topic} is not used while the arm is engaged or brakes')
         elif isinstance(limits, LimitsError):
             logger.error(f'with {topic} the arm cannot be engaged: {limits}')
         else:

@@ -94,7 +94,7 @@ class CommandStream:
         self._message: CommandMessage | None = None
         self._problem: str | None = _LIMITS_UNKNOWN
         self._thread: threading.Thread | None = None
-        self._ending = False
+        self._ending = True
         self._engage_due = False
         self._engage_told_ns: int | None = None
         self._period_ns = round(1e9 / settings.command_rate)
@@ -117,14 +117,14 @@ class CommandStream:
 
     def set_limits(self, limits: MotionLimits | LimitsError) -> bool:
         """
-        Take the limits to keep, or why there are none; only while disengaged.
+        Take the limits to keep, or why there are none; only while disengaged and at rest.
 
         Returns:
             Whether they were taken.
 
         """
         with self._lock:
-            if self._drive is not None and self._drive.watchdog.phase is not Phase.OFF:
+            if self._drive is not None and not self._drive.idle:
                 return False
             if isinstance(limits, LimitsError):
                 self._drive, self._problem = None, str(limits)
@@ -149,25 +149,28 @@ class CommandStream:
             self._engage_told_ns = None
             self._sent = self._missed = 0
             self._lateness = Window()
-        self._ending = False
-        self._thread = threading.Thread(target=self._run, name='commands', daemon=True)
-        self._thread.start()
+            self._ending = False
+            self._thread = threading.Thread(target=self._run, name='commands', daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
-        """Brake, fall silent and end the thread; a second call does nothing."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self.disengage()
-        self._ending = True
-        thread.join()
+        """
+        Brake, fall silent and end the thread.
+
+        Any thread may call it, several at once too (Ctrl-C, and a manager that cleans up): each
+        returns when the arm is at rest.
+        """
+        with self._lock:
+            self._disengage()
+            self._ending = True
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def engage(self) -> str | None:
         """Drive the arm from now on, or return why not."""
-        if self._thread is None:
-            return 'the node is not active'
         with self._lock:
-            return self._engage()
+            return 'the node is not active' if self._ending else self._engage()
 
     def _engage(self) -> str | None:
         if self._drive is None:
@@ -180,9 +183,12 @@ class CommandStream:
     def disengage(self) -> None:
         """Brake from the next period on, then fall silent; always possible."""
         with self._lock:
-            self._engage_due = False
-            if self._drive is not None:
-                self._drive.disengage()
+            self._disengage()
+
+    def _disengage(self) -> None:
+        self._engage_due = False
+        if self._drive is not None:
+            self._drive.disengage()
 
     def on_image(self) -> None:
         """Note that a fresh image came."""
@@ -226,8 +232,8 @@ class CommandStream:
     def _run(self) -> None:
         try:
             due = time.monotonic_ns() + self._period_ns
-            busy = True
-            while busy or not self._ending:
+            going_on = True
+            while going_on:
                 wait = due - time.monotonic_ns()
                 if wait > 0:
                     time.sleep(wait / 1e9)
@@ -236,7 +242,7 @@ class CommandStream:
                 self._lateness.add(now - due)
                 self._missed += missed
                 due += (missed + 1) * self._period_ns
-                busy = self._tick(now, 1 + missed)
+                going_on = self._tick(now, 1 + missed)
         except Exception:  # the thread must not end without a word
             if self._node.context.ok():  # else ROS was shut down, and nothing can be sent
                 self._node.get_logger().fatal(f'no more commands: {traceback.format_exc()}')
@@ -244,18 +250,18 @@ class CommandStream:
                     self._drive, self._problem = None, 'sending commands has failed, see the log'
 
     def _tick(self, now_ns: int, periods: int) -> bool:
-        """Send what there is to send; returns whether the arm is still on its way."""
+        """Send what there is to send; returns whether there may be more."""
         with self._lock:
             if self._engage_due:
                 self._engage_by_itself(now_ns)
             drive, message = self._drive, self._message
             if drive is None or message is None:
                 self._tell(Phase.OFF.value)
-                return False
+                return not self._ending
             drive.tick(now_ns, 1 if message.streamed else periods)
             send = message.write(drive)
             grips = drive.gripper_due
-            live = drive.publish
+            going_on = drive.publish or not self._ending
             lines = drive.interventions.take_lines()
             state = drive.state
         if send and self._publisher is not None:
@@ -266,7 +272,7 @@ class CommandStream:
         for line in lines:
             self._node.get_logger().warning(line)
         self._tell(state)
-        return live
+        return going_on
 
     def _engage_by_itself(self, now_ns: int) -> None:
         reason = self._engage()

@@ -15,13 +15,21 @@ import numpy as np
 import pytest
 from builders import SPECS
 from diagnostic_msgs.msg import DiagnosticArray
-from live_arm import LIMIT, PARAMETERS, LiveWorld, checked_worlds, lively_bundle
+from live_arm import (
+    LIMIT,
+    PARAMETERS,
+    LiveWorld,
+    checked_worlds,
+    lively_bundle,
+    make_rules,
+)
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_world import until
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.command.watchdog import Phase
 from eipl_trt_ros.nodes.conversion import nanoseconds
 
 NO_LIMITS = dict.fromkeys(PARAMETERS, float('nan'))
@@ -118,6 +126,31 @@ def test_deactivating_brings_the_arm_to_rest_and_activating_does_not_move_it(
     time.sleep(1.0)
     assert len(lively.observer.commands) == sent
     lively.engage()
+
+
+def test_the_arm_brakes_to_its_rest_whoever_else_ends_the_commands(live: Any) -> None:
+    lively = live(command_type='float64_multi_array')
+    lively.engage()
+    until(lambda: has_moved(lively), 'a motion')
+    commands = lively.node._configured.commands
+    first = threading.Thread(target=commands.stop)  # as Ctrl-C does
+    first.start()
+    until(lambda: commands.report().phase is not Phase.DRIVING, 'braking')
+    assert commands.engage() == 'the node is not active'
+    commands.destroy()  # as a manager does that cleans up at the same time
+    first.join()
+    last = np.concatenate([command.positions for command in lively.observer.commands[-2:]])
+    assert (abs(last[1] - last[0]) <= LIMIT.acceleration * 0.01**2).all()
+
+
+def test_limits_that_come_while_the_arm_brakes_wait_until_it_rests(live: Any) -> None:
+    lively = live(command_type='float64_multi_array')
+    lively.engage()
+    until(lambda: has_moved(lively), 'a motion')
+    commands, limits = lively.node._configured.commands, make_rules().limits
+    commands.disengage()
+    assert not commands.set_limits(limits)
+    until(lambda: commands.set_limits(limits), 'rest')
 
 
 def test_the_parameter_engages_as_soon_as_that_is_allowed(live: Any) -> None:
