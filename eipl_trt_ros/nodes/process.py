@@ -21,7 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from eipl_trt_ros.errors import EiplTrtError
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 
 AnyNode = TypeVar('AnyNode', bound=Node)
 
@@ -52,7 +52,8 @@ def _catch_signals() -> socket.socket:
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
     for number in _STOPPING:
-        signal.signal(number, lambda *_: None)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, lambda *_: None)
     return ours
 
 
@@ -89,8 +90,8 @@ def run_node(
         make: makes the node.
         work: what the node does, such as `spin`.
         arguments: command line, for ROS.
-        before_end: what the node does when it is told to stop by Ctrl-C or SIGTERM, while it can
-            still publish; called in a thread of its own. None: nothing.
+        before_end: what the node does when it is told to stop, by Ctrl-C, SIGTERM or the end of
+            its terminal, while it can still publish; called in a thread of its own. None: nothing.
 
     Returns:
         The exit code: 0, or 2 where the node cannot be made from its parameters or by the

@@ -279,7 +279,9 @@ def test_the_diagnostics_tell_of_the_commands(live: Any, world: Any) -> None:
     assert float(values['lateness p99 (ms)']) > 0
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    'number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_a_process_that_is_told_to_end_brings_the_arm_to_rest_first(
     live: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
