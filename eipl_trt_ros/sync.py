@@ -95,6 +95,7 @@ class Synchronizer:
         self._jump_ns = round(jump * 1e9)
         self._index = {joint.name: index for index, joint in enumerate(joints)}
         self._needed = [joint.source == 'joint_states' for joint in joints]
+        self._driven = [joint.sink == 'position' for joint in joints]
         self._histories = [JointHistory(jump_ns=self._jump_ns) for _ in joints]
         self._plans: dict[tuple[str, ...], list[tuple[int, JointHistory]]] = {}
         self._gate = RateGate(round(1e9 / rate_hz))
@@ -118,14 +119,21 @@ class Synchronizer:
 
     @property
     def newest_joints_ns(self) -> int | None:
-        """Stamp up to which every needed joint is known; None where one was never heard of."""
-        newest: int | None = None
-        for needed, history in zip(self._needed, self._histories, strict=True):
-            if needed:
-                if history.newest_ns is None:
-                    return None
-                newest = history.newest_ns if newest is None else min(newest, history.newest_ns)
-        return newest
+        """
+        Stamp up to which every joint is known that the model needs or that is to be driven.
+
+        None where one that the model needs was never heard of.
+        """
+        known: list[int] = []
+        for needed, driven, history in zip(
+            self._needed, self._driven, self._histories, strict=True
+        ):
+            if history.newest_ns is not None:
+                if needed or driven:
+                    known.append(history.newest_ns)
+            elif needed:
+                return None
+        return min(known, default=None)
 
     def newest_joints(self, out: NDArray[np.float64]) -> None:
         """

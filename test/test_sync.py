@@ -11,6 +11,7 @@ from builders import make_joints
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eipl_trt_ros.robot import JointSpec
 from eipl_trt_ros.sync import DropCause, Synchronizer
 
 MS = 1_000_000
@@ -131,6 +132,19 @@ def test_one_joint_that_fell_silent_makes_images_drop():
     for stamp in range(START, START + 500 * MS, 10 * MS):
         sync.add_joints(stamp, ARM[:2], [0, 0])
     assert sync.offer(START + 400 * MS).cause is DropCause.SLOP
+
+
+def test_joints_are_known_up_to_the_stamp_of_the_last_that_is_needed_or_driven():
+    driven = JointSpec('driven', -1.0, 1.0, 'prediction', 'position', initial=0.0)
+    sync = Synchronizer([*JOINTS[:2], driven, JOINTS[3]], rate_hz=10.0)
+    sync.add_joints(START, ['joint1', 'gripper'], [0, 0])
+    assert sync.newest_joints_ns is None  # of joint2 nothing is known
+    sync.add_joints(START + 20 * MS, ['joint1', 'joint2'], [0, 0])
+    assert sync.newest_joints_ns == START + 20 * MS  # "driven" is missing: engaging says so
+    sync.add_joints(START + 10 * MS, ['driven'], [0])
+    assert sync.newest_joints_ns == START + 10 * MS
+    sync.add_joints(START + 30 * MS, ['joint1', 'joint2', 'driven'], [0, 0, 0])
+    assert sync.newest_joints_ns == START + 30 * MS
 
 
 def test_repeated_and_late_images_are_dropped_and_counted():

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
 from eipl_trt_ros.bundle import Bundle
@@ -235,7 +236,8 @@ def read_limits(node: Node, bundle: Bundle) -> dict[str, JointLimit]:
     Which joints there are is known only with the bundle. What is not set is told by nobody.
 
     Raises:
-        LimitsError: a limit is set for a joint that the bundle does not drive by position.
+        LimitsError: a limit is no float, or is set for a joint that the bundle does not drive by
+            position.
 
     """
     names = [joint.name for joint in bundle.joints if joint.sink == 'position']
@@ -250,7 +252,11 @@ def read_limits(node: Node, bundle: Bundle) -> dict[str, JointLimit]:
             )
             for limit, unit in _UNITS.items()
         ]
-        declare(node, [setting for setting in settings if not node.has_parameter(setting.name)])
+        try:
+            declare(node, [one for one in settings if not node.has_parameter(one.name)])
+        except InvalidParameterTypeException as error:
+            msg = f'{error}; a limit is a number with a decimal point, such as 2.0'
+            raise LimitsError(msg) from None
         values = [float(node.get_parameter(setting.name).value) for setting in settings]
         limits[name] = JointLimit(*(None if math.isnan(value) else value for value in values))
     return limits

@@ -226,6 +226,7 @@ def test_limits_may_come_from_the_parameter_robot_description(live: Any) -> None
     [
         ({'robot_description': '<sdf/>'}, 'begins with <sdf>'),
         ({'limits.jiont1.lower': -1.0}, 'limits.jiont1.lower belongs to no joint'),
+        ({'limits.joint1.velocity': 2}, 'a number with a decimal point, such as 2.0'),
         ({'prediction_timeout': 0.1}, 'the model predicts every 0.1 s: it must be longer'),
     ],
 )
@@ -235,6 +236,7 @@ def test_a_setting_that_cannot_be_kept_is_found_when_the_node_is_configured(
     node = world.predictor(bundle, active=False, **parameters)
     world.run(node.trigger_configure)
     assert reason in node.failure
+    assert 'Exception' not in node.failure
     assert not [thread for thread in threading.enumerate() if thread.name == 'inference']
 
 
