@@ -21,6 +21,7 @@ from eipl_trt_ros.joint_history import JointHistory
 from eipl_trt_ros.rate_gate import RateGate
 from eipl_trt_ros.robot import JointSpec
 
+_LARGEST = float(np.finfo(np.float32).max)
 _PLANS = 64  # distinct lists of joint names remembered; a driver has one, and a robot has few
 
 
@@ -161,7 +162,8 @@ class Synchronizer:
         Args:
             stamp_ns: when the joints were measured.
             names: in any order, perhaps only some of the model's joints, perhaps others too.
-            positions: one a name; those that are missing, NaN or infinite are passed over.
+            positions: one a name; those that are missing, NaN, infinite or no float32, as models
+                take them, are passed over.
 
         """
         key = tuple(names)
@@ -172,7 +174,7 @@ class Synchronizer:
         for place, history in plan:
             if place < count:
                 position = float(positions[place])
-                if math.isfinite(position):
+                if -_LARGEST <= position <= _LARGEST:  # neither NaN nor infinite
                     history.add(stamp_ns, position)
 
     def _plan(self, names: tuple[str, ...]) -> list[tuple[int, JointHistory]]:

@@ -84,7 +84,7 @@ def test_joints_may_come_in_parts_from_several_publishers(split):
     assert offer.joints[:3] == pytest.approx(positions_at(stamp), abs=1e-12)
 
 
-@pytest.mark.parametrize('nothing', [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize('nothing', [math.nan, math.inf, -math.inf, 1e39, -1e300])
 def test_positions_that_are_no_numbers_are_passed_over(nothing):
     sync = synchronizer()
     sync.add_joints(START, ARM, [0.1, 0.2, 0.3])
