@@ -14,75 +14,25 @@ import functools
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eipl_trt_ros.backends.buffers import Block
 from eipl_trt_ros.backends.cuda import CudaDevice
-from eipl_trt_ros.benchmark.cases import Case, Maker, PredictorCase
+from eipl_trt_ros.benchmark.cases import COMPILED, Case, Maker, PredictorCase
 from eipl_trt_ros.benchmark.loop import Array, WholeModelCase
 from eipl_trt_ros.benchmark.plain import plain_export
+from eipl_trt_ros.benchmark.torch_gpu import (
+    CompiledCase,
+    GraphCase,
+    PaperTorchCase,
+    TorchCase,
+)
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.kernels import KernelFile
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, find_tensorrt
-from eipl_trt_ros.errors import BackendError, require
 
 _STATE_IN, _STATE_OUT = ('i.state_h', 'i.state_c'), ('o.state_h', 'o.state_c')
-
-
-class TorchCase(WholeModelCase):
-    """
-    The whole model in PyTorch on the GPU, with PyTorch's own defaults.
-
-    Args:
-        name: of the case.
-        bundle: the model.
-        state_on_host: whether h and c go to the host and back in every frame, each output is
-            fetched on its own, and copies of all are kept, as in the paper's code.
-
-    """
-
-    def __init__(self, name: str, bundle: Bundle, *, state_on_host: bool) -> None:
-        super().__init__(name, bundle)
-        self._torch: Any = require('torch', install='pip install torch', needed_for=name)
-        if not self._torch.cuda.is_available():
-            msg = 'PyTorch sees no GPU'
-            raise BackendError(msg)
-        from eipl_trt_ros.export.weights import WeightFile  # noqa: PLC0415
-        from eipl_trt_ros.models import build_model  # noqa: PLC0415
-
-        torch, model = self._torch, bundle.model
-        weights = WeightFile(bundle.weights_path)
-        self._network: Any = build_model(model).eval()
-        self._network.load_state_dict(
-            {name: torch.tensor(weights[name].values) for name in model.expected_shapes()}
-        )
-        self._network.cuda()
-        self._state_on_host = state_on_host
-        self._state: Any = tuple(torch.zeros(1, model.rec_dim, device='cuda') for _ in 'hc')
-        self._host_state = [np.zeros((1, model.rec_dim), np.float32) for _ in 'hc']
-        self._kept: list[Array] = []
-
-    def infer(self, image: Array, joints: Array) -> tuple[Array, Array]:
-        """Run the model; see `WholeModelCase`."""
-        torch = self._torch
-        with torch.inference_mode():
-            taken = [torch.from_numpy(array).cuda() for array in (image, joints)]
-            if self._state_on_host:
-                self._state = tuple(torch.from_numpy(array).cuda() for array in self._host_state)
-            *given, self._state = self._network(*taken, self._state)
-            if self._state_on_host:
-                torch.cuda.synchronize()
-                self._host_state = [array.cpu().numpy() for array in self._state]
-                found = [array.cpu().numpy() for array in given]
-                self._kept = [array.copy() for array in found]
-                return found[0], found[1]
-            return given[0].cpu().numpy(), given[1].cpu().numpy()
-
-    def close(self) -> None:
-        """Let the model go; see `Case`."""
-        self._network = None
 
 
 class EngineCase(WholeModelCase):
@@ -173,12 +123,20 @@ def _plain_plan(path: Path) -> tuple[bytes, KernelFile]:
     return plan, KernelFile(Path(_folder().name) / f'{path.name}.plan')
 
 
+def _compiled(name: str, bundle: Bundle, _: int) -> Case:
+    return CompiledCase(name, bundle)
+
+
+def _graph(name: str, bundle: Bundle, _: int) -> Case:
+    return GraphCase(name, bundle)
+
+
 def _eager(name: str, bundle: Bundle, _: int) -> Case:
-    return TorchCase(name, bundle, state_on_host=False)
+    return TorchCase(name, bundle)
 
 
 def _paper_torch(name: str, bundle: Bundle, _: int) -> Case:
-    return TorchCase(name, bundle, state_on_host=True)
+    return PaperTorchCase(name, bundle)
 
 
 def _paper_engine(name: str, bundle: Bundle, _: int) -> Case:
@@ -201,11 +159,15 @@ def _ours(*, image: bool, precision: str = 'fp32') -> Maker:
 GPU_CASES: Mapping[str, Maker] = {
     "paper's structure, PyTorch": _paper_torch,
     'PyTorch eager': _eager,
+    COMPILED: _compiled,
+    'PyTorch, CUDA graph': _graph,
     "paper's structure, TensorRT": _paper_engine,
     'EIPL export, TensorRT': _engine,
     'ours, motion and image': _ours(image=True),
     'ours, motion only': _ours(image=False),
     'ours, motion and image, fp16': _ours(image=True, precision='fp16'),
     'ours, motion only, fp16': _ours(image=False, precision='fp16'),
+    'ours, motion and image, int8': _ours(image=True, precision='int8'),
+    'ours, motion only, int8': _ours(image=False, precision='int8'),
 }
 """What is timed on a GPU, by name, in the order of the table; ratios compare with the first."""
