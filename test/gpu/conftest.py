@@ -3,12 +3,21 @@
 """
 What the tests on a real GPU share: bundles with engines that were built here, and open backends.
 
-The summary ends with the figures that the tests measured. EIPL_TRT_OTHER_ENGINES may name a
-folder of bundles, under the samples' names, with engines that another machine has built.
+The summary ends with the figures that the tests measured. Variables of the environment:
+
+- EIPL_TRT_FIGURES: a file to which each figure is added as soon as it is known.
+- EIPL_TRT_GPU_BUNDLES: a folder for the bundles, so that the next run finds their engines built.
+- EIPL_TRT_OTHER_ENGINES: a folder of bundles, under the samples' names, with engines that another
+  machine has built.
+- EIPL_TRT_DEMONSTRATIONS: a folder of demonstrations that the samples have never seen.
+
+``-m 'not alone'`` leaves out what needs the GPU for itself: times, energy, and all of its memory.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -43,6 +52,7 @@ def what_is_missing() -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line('markers', 'gpu: runs on a real GPU')
+    config.addinivalue_line('markers', 'alone: nothing else may use the GPU meanwhile')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,18 +69,32 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes that use the folder waiting, for the block."""
+    with (folder / '.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build(paths: list[str]) -> None:
+    """Build the engines that the tests run, those that are missing."""
+    mixed = ['--graph', 'motion_mixed', 'image_mixed', '--precision', 'fp32']
+    assert main(['build', *paths]) == 0
+    assert main(['build', *paths, *mixed]) == 0
+    assert main(['build', *paths, '--precision', 'int8', '--int8-operators', 'Gemm']) == 0
+
+
 class Gpu:
     """Sample bundles whose engines were built here, and backends that are opened once."""
 
     def __init__(self, folder: Path) -> None:
-        for model in MODELS:
-            unbuilt = shutil.ignore_patterns('engines')
-            shutil.copytree(SAMPLES / model, folder / model, ignore=unbuilt)
-        paths = [str(folder / model) for model in MODELS]
-        mixed = ['--graph', 'motion_mixed', 'image_mixed', '--precision', 'fp32']
-        assert main(['build', *paths]) == 0
-        assert main(['build', *paths, *mixed]) == 0
-        assert main(['build', *paths, '--precision', 'int8', '--int8-operators', 'Gemm']) == 0
+        with only_one(folder):
+            for model in MODELS:
+                if not (folder / model).is_dir():
+                    unbuilt = shutil.ignore_patterns('engines')
+                    shutil.copytree(SAMPLES / model, folder / model, ignore=unbuilt)
+            build([str(folder / model) for model in MODELS])
         self._bundles = {model: load_bundle(folder / model) for model in MODELS}
         self._demonstrations: dict[str, Demonstration] = {}
         self._backends: dict[tuple[object, ...], TensorRTBackend] = {}
@@ -106,15 +130,27 @@ def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gpu]:
     missing = what_is_missing()
     if missing is not None:
         pytest.skip(missing)
-    made = Gpu(tmp_path_factory.mktemp('bundles'))
+    named = os.environ.get('EIPL_TRT_GPU_BUNDLES')
+    folder = Path(named) if named else tmp_path_factory.mktemp('bundles')
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Gpu(folder)
     yield made
     made.close()
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Return a function that puts a figure into the summary."""
-    return lambda text: _figures.append(f'{request.node.name}: {text}')
+    """Return a function that puts a figure into the summary, and into a file if one is named."""
+    path = os.environ.get('EIPL_TRT_FIGURES')
+
+    def add(text: str) -> None:
+        line = f'{request.node.name}: {text}'
+        _figures.append(line)
+        if path:
+            with Path(path).open('a', encoding='utf-8') as file:
+                file.write(f'{line}\n')
+
+    return add
 
 
 @pytest.fixture
@@ -122,6 +158,15 @@ def own_bundle(gpu: Gpu, tmp_path: Path) -> Bundle:
     """A bundle with engines that a test may spoil."""
     shutil.copytree(gpu.bundle('cnnrnn').path, tmp_path / 'cnnrnn')
     return load_bundle(tmp_path / 'cnnrnn')
+
+
+@pytest.fixture(scope='session')
+def unseen() -> Path:
+    """The folder of demonstrations that the sample models have never seen."""
+    folder = os.environ.get('EIPL_TRT_DEMONSTRATIONS')
+    if folder is None:
+        pytest.skip('EIPL_TRT_DEMONSTRATIONS names no folder of demonstrations')
+    return Path(folder)
 
 
 @pytest.fixture(scope='session')

@@ -146,6 +146,7 @@ def test_a_plan_that_tensorrt_itself_refuses_is_told_in_one_line(own_bundle, mon
     assert '\n' not in str(e.value)
 
 
+@pytest.mark.alone
 def test_out_of_device_memory_is_told_and_everything_is_given_back(own_bundle) -> None:
     import pycuda.driver as cuda  # noqa: PLC0415
 

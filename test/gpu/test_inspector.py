@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -49,14 +49,16 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return load_bundle(path)
 
 
-def inspections(bundle: Bundle, precision: str, operators: Sequence[str]) -> list[Inspection]:
+def inspections(
+    bundle: Bundle, precision: str, operators: Sequence[str], tell: Callable[[str], None]
+) -> list[Inspection]:
     options = BuildOptions(int8=Int8Options(operators=tuple(operators)))
     found = []
     for engine in build_engines(bundle, [precision], GRAPHS, options):
         inspection = engine.manifest.inspection
         assert inspection is not None
         recipe = engine.manifest.recipe
-        print(f'\n{bundle.name} {recipe.graph} {precision}: {inspection.summary}')
+        tell(f'{recipe.graph}: {inspection.summary}; {engine.manifest.microseconds} us')
         keep(bundle, recipe.graph, precision)
         found.append(inspection)
     return found
@@ -66,17 +68,17 @@ def keep(bundle: Bundle, graph: str, precision: str) -> None:
     folder = os.environ.get('EIPL_TRT_INSPECTOR')
     if folder:
         _, plan = EngineStore(bundle).load(graph, precision, this_machine())
+        Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder) / f'{bundle.path.name}-{graph}-{precision}.json'
         path.write_text(find_tensorrt().inspect(plan, path.name))
 
 
 @pytest.mark.parametrize('precision', ['fp32', 'fp16', 'int8'])
 def test_a_manifest_says_what_each_layer_got(
-    bundle: Bundle, precision: str, capsys: pytest.CaptureFixture[str]
+    bundle: Bundle, precision: str, measured: Callable[[str], None]
 ) -> None:
     operators = int8_operators(find_tensorrt())
-    with capsys.disabled():
-        found = inspections(bundle, precision, operators or ('Gemm',))
+    found = inspections(bundle, precision, operators or ('Gemm',), measured)
     for inspection in found:
         kinds = {layer.precision for layer in inspection.layers}
         assert len(inspection.layers) > 1

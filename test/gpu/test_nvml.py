@@ -27,7 +27,7 @@ from eipl_trt_ros.energy.sources import NvmlSource, SourceState
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.predictor import Predictor
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.alone]
 S = 1_000_000_000
 SECONDS = 13.0  # the warm-up of 3 s, and 10 samples as the paper takes them
 
