@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import json
 import os
 import queue
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,101 +19,21 @@ import numpy as np
 import pytest
 from builders import make_pictures
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from power_board import MS, STAMP, Board, record, values_of
 from rclpy.exceptions import InvalidParameterValueException
-from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
-from recordings import demonstration
 from ros_world import PATIENCE, until
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Int64MultiArray
-from std_srvs.srv import Trigger
 
-from eipl_trt_ros.cli import main
 from eipl_trt_ros.energy.recordings import read_recording
 from eipl_trt_ros.energy.sources import find_sensors
 from eipl_trt_ros.errors import EnergyError
 from eipl_trt_ros.nodes.conversion import nanoseconds
-from eipl_trt_ros.nodes.frame_timing import FIELDS, FrameTiming, encode
 from eipl_trt_ros.nodes.power_node import PowerNode
 
-MS = 1_000_000
 KIND = 'diagnostic_msgs/msg/DiagnosticArray'
-STAMP = 1_700_000_000 * 10**9
-
-
-def record(
-    path: Path, power: Callable[[float], float], seconds: float = 60.0, interval: float = 0.05
-) -> str:
-    times = np.arange(0, seconds, interval)
-    rows = [f'{t:.6f},{power(t):.6f},{0.25 * power(t):.6f},48.5' for t in times]
-    header = 'time_s,total_mw,rail:SOC,temperature:tj'
-    path.write_text('\n'.join([header, *rows]) + '\n')
-    return str(path)
-
-
-def timing(number: int, started: int, busy: int, computed: int) -> FrameTiming:
-    values = dict.fromkeys(FIELDS, 0)
-    values |= {'stamp': STAMP + number, 'frame': number, 'received': started - MS}
-    values |= {'started': started, 'commanded': started + busy // 2, 'finished': started + busy}
-    values |= {'infer': computed // 2, 'image_infer': computed - computed // 2}
-    return FrameTiming(**values)
-
-
-class Board:
-    """A power node, the frame timing of predictors, and what the node publishes."""
-
-    def __init__(self, world: Any, recording: str, **settings: Any) -> None:
-        defaults = {'source': 'recorded', 'recording': recording, 'warm_up': 0.0}
-        defaults |= {'interval': 0.05}
-        self.node = world.add(PowerNode(**world.settings(**defaults | settings)))
-        self._world = world
-        self.robot = world.robot()
-        prefix = f'{world.namespace}/power'
-        self.energies = self.robot.listen(DiagnosticArray, f'{prefix}/frame_energy')
-        self._diagnostics = self.robot.listen(DiagnosticArray, '/diagnostics')
-        self._publishers: dict[str, Any] = {}
-
-    def run_frame(
-        self, number: int, *, busy: int, computed: int, predictor: str = 'predictor', ago: int = 0
-    ) -> FrameTiming:
-        """Tell of a frame that has just been finished."""
-        frame = timing(number, time.monotonic_ns() - ago - busy, busy, computed)
-        self.publisher(predictor).publish(encode(frame))
-        return frame
-
-    def publisher(self, predictor: str = 'predictor') -> Any:
-        if predictor not in self._publishers:
-            made = self.robot.create_publisher(Int64MultiArray, f'{predictor}/frame_timing', 100)
-            until(made.get_subscription_count, 'the power node')
-            self._publishers[predictor] = made
-        return self._publishers[predictor]
-
-    def energy(self) -> tuple[DiagnosticArray, dict[str, str]]:
-        message = self.energies.get(timeout=PATIENCE)
-        return message, values_of(message.status[0])
-
-    def summary(self, wanted: Callable[[DiagnosticStatus], bool]) -> DiagnosticStatus:
-        """Return the next summary that is as wanted."""
-        deadline = time.monotonic() + PATIENCE
-        last = None
-        while time.monotonic() < deadline:
-            for last in self._diagnostics.get(timeout=PATIENCE).status:
-                # other tests' nodes may be on the topic, too
-                if last.name == f'{self._world.namespace[1:]}/power: power' and wanted(last):
-                    return last
-        pytest.fail(f'the last summary was {last}')
-
-    def call(self, service: str) -> Trigger.Response:
-        client = self.robot.create_client(Trigger, f'power/{service}')
-        assert client.wait_for_service(PATIENCE)
-        future = client.call_async(Trigger.Request())
-        until(future.done, service)
-        return future.result()
-
-
-def values_of(status: DiagnosticStatus) -> dict[str, str]:
-    return {entry.key: entry.value for entry in status.values}
 
 
 def test_frames_at_a_constant_power_cost_what_they_must(world, tmp_path):
@@ -154,80 +72,6 @@ def test_a_frame_on_a_ramp_costs_its_own_part_of_it(world, tmp_path):
     t0, t1 = ((edge - begin_ns) / 1e9 for edge in (frame.started, frame.finished))
     exact = 4_000 * (t1 - t0) + 1_000 * (t1**2 - t0**2)
     assert float(values['energy of this frame (mJ)']) == pytest.approx(exact, rel=1e-4)
-
-
-def test_a_measurement_is_written_as_it_was(world, tmp_path):
-    path = tmp_path / 'energy.json'
-    ramp = record(tmp_path / 'power.csv', lambda t: 4_000.0 + 2_000.0 * t)
-    board = Board(world, ramp, result_file=str(path), warm_up=0.3, idle_power=3.0)
-    board.publisher()
-    time.sleep(0.2)
-    assert board.call('start_measurement').success
-    assert 'runs already' in board.call('start_measurement').message
-    time.sleep(0.1)
-    frames = []
-    for number in range(60):
-        frames.append(board.run_frame(number, busy=10 * MS, computed=8 * MS))
-        time.sleep(0.01)
-    newest = lambda: board.node._live.newest.stamp_ns  # noqa: E731
-    until(lambda: newest() > frames[-1].finished, 'power after the last frame')
-    until(lambda: board.node._live.frames.total() == 60, 'all frames')
-    stopped = board.call('stop_measurement')
-    assert stopped.success, stopped.message
-    assert str(path) in stopped.message
-    result = json.loads(path.read_text())
-    begin_ns = board.node._source._begin_ns
-    t0 = (frames[0].started - begin_ns) / 1e9 + 0.3
-    t1 = (frames[-1].finished - begin_ns) / 1e9
-    exact = 4_000 * (t1 - t0) + 1_000 * (t1**2 - t0**2)
-    assert result['window']['energy_mj'] == pytest.approx(exact, rel=1e-6)
-    (of_one,) = result['predictors'].values()
-    inside = sum(frame.finished > frames[0].started + 300 * MS for frame in frames)
-    energy = of_one['energy']
-    assert energy['frames'] == inside
-    assert energy['integrated_energy_per_frame_mj'] == pytest.approx(exact / inside, rel=1e-6)
-    paper = of_one['paper']
-    assert paper['mean_power_mw'] == pytest.approx(4_000 + 1_000 * (t0 + t1), rel=0.1)
-    assert paper['total_energy_mj'] == pytest.approx(paper['mean_power_mw'] * (t1 - t0))
-    assert paper['energy_per_frame_mj'] == pytest.approx(paper['mean_power_mw'] * 0.008)
-    assert result['above_idle']['energy_mj'] == pytest.approx(exact - 3_000 * (t1 - t0), rel=1e-6)
-
-
-def test_a_measurement_goes_into_the_report_of_an_evaluation(
-    world, tmp_path, random_bundle, capsys
-):
-    path = tmp_path / 'energy.json'
-    recording = record(tmp_path / 'power.csv', lambda _: 8_000.0)
-    board = Board(world, recording, result_file=str(path), idle_power=3.0)
-    board.publisher()
-    time.sleep(0.2)
-    assert board.call('start_measurement').success
-    time.sleep(0.1)
-    for number in range(10):
-        frame = board.run_frame(number, busy=10 * MS, computed=8 * MS)
-        time.sleep(0.015)
-    until(lambda: board.node._live.newest.stamp_ns > frame.finished, 'power after the last frame')
-    until(lambda: board.node._live.frames.total() == 10, 'all frames')
-    stopped = board.call('stop_measurement')
-    assert stopped.success, stopped.message
-    bundle = random_bundle('cnnrnn')
-    bag = demonstration(bundle.joint_names).write(tmp_path / 'bag')
-    words = ['evaluate', '--bag', str(bag), '--bundle', str(bundle.path), '--power', 'none']
-    words += ['--frames', '20', '--out', str(tmp_path), '--power-measurement', str(path)]
-    assert main(words) == 0
-    shown = capsys.readouterr().out
-    report = json.loads((tmp_path / 'report.json').read_text())
-    [given] = report['power_measurements']
-    assert given['measurement'] == json.loads(path.read_text())
-    assert f'--power-measurement {path}' in report['command']
-    page = (tmp_path / 'report.html').read_text()
-    for text in ('energy.json', 'recording power.csv', '8,000', '2,000', '3000 ±0', '64'):
-        assert text in shown
-        assert f'<td>{text}</td>' in page or f'<th>{text}</th>' in page
-    path.write_bytes(path.read_bytes()[:-40])
-    assert main(words) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith(f'eipl_trt: the measurement {path} cannot be read: ')
 
 
 def test_predictors_on_one_board_share_its_power_by_busy_time(world, tmp_path):
@@ -331,42 +175,6 @@ def test_a_message_that_is_no_frame_timing_is_a_warning(world, tmp_path):
     assert 'no frame timing of this version' in status.message
 
 
-def test_what_a_measurement_lacks_is_said(world, tmp_path):
-    board = Board(world, record(tmp_path / 'power.csv', lambda _: 8_000.0))
-    response = board.call('start_measurement')
-    assert not response.success
-    assert "'result_file' is ''" in response.message
-    given = Parameter('result_file', value=str(tmp_path / 'energy.json'))
-    assert world.run(lambda: board.node.set_parameters([given]))[0].successful
-    assert 'no measurement runs' in board.call('stop_measurement').message
-    assert board.call('start_measurement').success
-    board.publisher()
-    response = board.call('stop_measurement')
-    assert not response.success
-    assert 'expected at least 2' in response.message
-    assert not (tmp_path / 'energy.json').exists()
-
-
-def test_a_measurement_without_frames_is_the_idle_power_from_then_on(world, tmp_path):
-    path = tmp_path / 'energy.json'
-    step = record(tmp_path / 'power.csv', lambda t: 3_000.0 if t < 1.0 else 8_000.0)
-    board = Board(world, step, result_file=str(path), window=0.3)
-    board.publisher()
-    assert board.call('start_measurement').success
-    time.sleep(0.3)
-    assert '3.000 W are the idle power from now' in board.call('stop_measurement').message
-    assert json.loads(path.read_text())['idle'] is None
-    begin_ns = board.node._source._begin_ns
-    until(lambda: time.monotonic_ns() > begin_ns + 1_500 * MS, 'the step')
-    board.run_frame(0, busy=20 * MS, computed=15 * MS)
-    _, values = board.energy()
-    per_frame = float(values['energy per frame, integrated (mJ)'])
-    above = float(values['energy per frame above idle, integrated (mJ)'])
-    assert above == pytest.approx(per_frame * 5 / 8, rel=1e-3)
-    status = board.summary(lambda _: True)
-    assert values_of(status)['idle power (mW)'] == '3000'
-
-
 def test_what_it_publishes_is_a_recording_of_its_power(world, tmp_path):
     board = Board(world, record(tmp_path / 'power.csv', lambda t: 4_000.0 + 2_000.0 * t))
     inbox = board.robot.listen(DiagnosticArray, f'{world.namespace}/power/power')
@@ -386,37 +194,6 @@ def test_what_it_publishes_is_a_recording_of_its_power(world, tmp_path):
     assert len(powers) == 10
     assert recording.samples[0].temperatures_c == {'tj': 48.5}
     assert recording.samples[0].rails_mw['SOC'] == pytest.approx(powers[0] / 4, abs=0.001)
-
-
-def test_frames_of_another_clock_get_no_energy_and_spoil_no_measurement(world, tmp_path):
-    path = tmp_path / 'energy.json'
-    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
-    board = Board(world, csv, result_file=str(path))
-    board.publisher()
-    assert board.call('start_measurement').success
-    for number in range(3):
-        time.sleep(0.15)
-        board.run_frame(number, busy=10 * MS, computed=8 * MS)
-        board.run_frame(number, busy=10 * MS, computed=8 * MS, ago=3_600_000 * MS)  # from a bag
-    board.summary(lambda status: 'frames without energy' in ' '.join(values_of(status)))
-    until(lambda: board.node._live.frames.total() == 6, 'all frames')
-    heard_ns = time.monotonic_ns()
-    until(lambda: board.node._live.newest.stamp_ns > heard_ns, 'power after the last frame')
-    assert board.call('stop_measurement').success
-    result = json.loads(path.read_text())
-    (of_one,) = result['predictors'].values()
-    assert of_one['energy']['frames'] == 3
-    assert result['elapsed_s'] < 60
-    assert result['window']['mean_power_mw'] == 8_000
-
-
-def test_a_measurement_that_nobody_stops_ends_by_itself(world, tmp_path):
-    path = tmp_path / 'energy.json'
-    csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
-    board = Board(world, csv, result_file=str(path), longest_measurement=1.0)
-    assert board.call('start_measurement').success
-    until(path.exists, 'the file')
-    assert json.loads(path.read_text())['window']['mean_power_mw'] == 8_000
 
 
 def test_parameters_that_make_no_sense_are_refused(world):
