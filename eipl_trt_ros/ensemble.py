@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.arbiter import Arbiter, ArbiterSettings
-from eipl_trt_ros.backends import Backend, StepTimes
+from eipl_trt_ros.backends import Backend, SharedInputs, StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BundleError, PredictionError
@@ -32,20 +32,28 @@ class Ensemble(Closing):
     It is used like one `Predictor`: its bundle, backend and predicted image are the driver's. Who
     drives is decided by predictions of earlier frames, so the driver runs first and the others
     behind its command, in `finish_frame`. A picture is shaped once for all models that want it
-    alike. Every model carries its own state, so whichever takes over has seen all that happened. A
+    alike, and where these share their inputs, it is copied to the GPU once, by whoever runs first.
+    Every model carries its own state, so whichever takes over has seen all that happened. A
     model that fails while another drives only loses its chance to drive.
 
     Args:
         predictors: at least one; closed together with this object. Their joints are the same but
             for the bounds, and so are their rates and their cameras' encodings.
         settings: how the driver is chosen.
+        shared: what the predictors were opened with; closed after them.
 
     Raises:
         BundleError: the models do not fit together.
 
     """
 
-    def __init__(self, predictors: Sequence[Predictor], settings: ArbiterSettings) -> None:
+    def __init__(
+        self,
+        predictors: Sequence[Predictor],
+        settings: ArbiterSettings,
+        shared: SharedInputs | None = None,
+    ) -> None:
+        self._shared = shared
         self.predictors = tuple(predictors)
         self.names = tuple(predictor.bundle.path.name for predictor in predictors)
         """Name of each model: its bundle's folder."""
@@ -202,6 +210,8 @@ class Ensemble(Closing):
         """Close all predictors. A second call does nothing."""
         for predictor in self.predictors:
             predictor.close()
+        if self._shared is not None:
+            self._shared.close()
 
 
 AnyPredictor = Predictor | Ensemble

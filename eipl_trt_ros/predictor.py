@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eipl_trt_ros.backends import Backend, StepTimes, load_backend
+from eipl_trt_ros.backends import Backend, SharedInputs, StepTimes, load_backend
 from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BackendError, InputError, PredictionError
@@ -135,10 +135,12 @@ class Predictor(Closing):
         if self.input_mixing != 1.0 and self._image is _Image.DUE:
             self.predicted_image()  # of the frame before, which this frame is mixed with
         begin = time.perf_counter_ns()
-        if shaped:
-            np.copyto(self.backend.image, picture)
-        else:
-            self._shaper.shape_into(picture, self.backend.image)
+        image = self.backend.image
+        if not shaped:
+            self._shaper.shape_into(picture, image)
+        elif picture is not image:  # models that share their inputs have the same
+            np.copyto(image, picture)
+        self.backend.renew_image()
         self._look_ns = time.perf_counter_ns() - begin
 
     def move(self, joints: NDArray[np.floating]) -> Motion:
@@ -248,6 +250,7 @@ def open_predictor(
     precision: str = 'fp32',
     threads: int = 1,
     input_mixing: float = 1.0,
+    shared: SharedInputs | None = None,
 ) -> Predictor:
     """
     Load a bundle, make its backend, and put a predictor on top.
@@ -258,6 +261,7 @@ def open_predictor(
         precision: ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads for one inference.
         input_mixing: see `Predictor`.
+        shared: see `load_backend`.
 
     Returns:
         The predictor, owned by the calling thread.
@@ -265,7 +269,12 @@ def open_predictor(
     """
     loaded = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     made = load_backend(
-        loaded, backend, precision=precision, threads=threads, mixing=input_mixing != 1.0
+        loaded,
+        backend,
+        precision=precision,
+        threads=threads,
+        mixing=input_mixing != 1.0,
+        shared=shared,
     )
     try:
         return Predictor(loaded, made, input_mixing=input_mixing)

@@ -4,5 +4,14 @@
 
 from eipl_trt_ros.backends.base import Backend, StepTimes
 from eipl_trt_ros.backends.loader import BACKENDS, PRECISION_CHOICES, PRECISIONS, load_backend
+from eipl_trt_ros.backends.shared_inputs import SharedInputs
 
-__all__ = ['BACKENDS', 'PRECISIONS', 'PRECISION_CHOICES', 'Backend', 'StepTimes', 'load_backend']
+__all__ = [
+    'BACKENDS',
+    'PRECISIONS',
+    'PRECISION_CHOICES',
+    'Backend',
+    'SharedInputs',
+    'StepTimes',
+    'load_backend',
+]

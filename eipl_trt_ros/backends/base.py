@@ -99,10 +99,11 @@ class Backend(Protocol):
     then `close`, after which nothing may be called. All calls come from one thread, the one that
     made the backend: it owns the GPU context where there is one.
 
-    One frame: the caller fills ``image`` and ``joints`` in place; ``run_motion`` computes the
-    prediction and the next state, without making that state current; ``advance`` makes it
-    current, so that a caller who finds the prediction unusable leaves the state as it was;
-    ``run_image``, wanted or not, computes the predicted image from the state made current.
+    One frame: the caller fills ``image`` and ``joints`` in place and says so of the image with
+    ``renew_image``; ``run_motion`` computes the prediction and the next state, without making
+    that state current; ``advance`` makes it current, so that a caller who finds the prediction
+    unusable leaves the state as it was; ``run_image``, wanted or not, computes the predicted
+    image from the state made current.
 
     The arrays are made once and written again in every frame: whoever keeps one copies it.
     """
@@ -137,6 +138,9 @@ class Backend(Protocol):
 
         Ask for them behind the command: the clocks of a GPU are read only then.
         """
+
+    def renew_image(self) -> None:
+        """Take note that ``image`` was written, for those that copy an image only once."""
 
     def run_motion(self, mix: float = 1.0) -> None:
         """

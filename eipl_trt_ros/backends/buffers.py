@@ -61,6 +61,35 @@ class Block:
         self._device.copy_out(self._memory, self._address)
 
 
+class Inputs(Block):
+    """
+    What a frame takes in: the image, and behind it what is small.
+
+    Backends that run one after another may use the same place. Then an image is copied in only by
+    the first of them that runs on it, and the others copy what is small.
+
+    Args:
+        device: is current.
+        specs: the image first.
+        shared: whether several backends use it.
+
+    """
+
+    def __init__(self, device: Device, specs: Sequence[TensorSpec], *, shared: bool) -> None:
+        super().__init__(device, specs)
+        self.shared = shared
+        self.image_copied = False
+        """Whether the image as it is now was copied in for all that share it."""
+        rest = self.addresses[specs[1].name]
+        start = rest - self.addresses[specs[0].name]
+        self._whole, self._rest = (self._address, self._memory), (rest, self._memory[start:])
+
+    def put(self, device: Device, *, image: bool) -> None:
+        """Put a copy of all values, or of all but the image, on the stream of a device."""
+        address, memory = self._whole if image else self._rest
+        device.copy_in(address, memory)
+
+
 class Carried:
     """
     A value that a frame takes from the frame before.

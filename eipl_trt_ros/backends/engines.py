@@ -8,6 +8,7 @@ import logging
 
 from eipl_trt_ros.backends.cuda import CudaDevice
 from eipl_trt_ros.backends.loader import AUTO_PRECISION
+from eipl_trt_ros.backends.shared_inputs import SharedInputs
 from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.automatic import choose_built
@@ -29,6 +30,7 @@ def open_engines(
     gpu: int = 0,
     recorded: bool = True,
     host_memory: str = 'auto',
+    shared: SharedInputs | None = None,
 ) -> TensorRTBackend:
     """
     Make the backend for the engines that a bundle holds for this machine.
@@ -40,6 +42,7 @@ def open_engines(
         gpu: which GPU.
         recorded: see `TensorRTBackend`.
         host_memory: see `TensorRTBackend`.
+        shared: see `TensorRTBackend`; on the same GPU.
 
     Raises:
         EngineError: an engine is missing, damaged, or made for something else; the text says
@@ -74,6 +77,7 @@ def open_engines(
         mixing=mixing,
         recorded=recorded,
         host_memory=host_memory,
+        shared=shared,
     )
     backend.notes = {**backend.notes, **chosen}
     return backend

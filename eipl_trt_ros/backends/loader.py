@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 
 from eipl_trt_ros.backends.base import Backend
+from eipl_trt_ros.backends.shared_inputs import SharedInputs
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.gpu import find_gpu
 from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
@@ -26,6 +27,7 @@ def load_backend(
     precision: str = 'fp32',
     threads: int = 1,
     mixing: bool = False,
+    shared: SharedInputs | None = None,
 ) -> Backend:
     """
     Make the backend that executes a bundle's graphs.
@@ -41,6 +43,8 @@ def load_backend(
         threads: CPU threads for one inference.
         mixing: whether frames will be mixed with the previous prediction (EIPL's
             ``input_param`` below 1).
+        shared: where models that run side by side on one GPU have their inputs; outlives the
+            backend. The others read an image from where it is and have no use for it.
 
     Returns:
         A backend with zero state, owned by the calling thread.
@@ -76,9 +80,9 @@ def load_backend(
 
         return TorchBackend(bundle, threads=threads, mixing=mixing)
     if name == 'tensorrt':
-        return _open_engines(bundle, precision, mixing=mixing)
+        return _open_engines(bundle, precision, mixing=mixing, shared=shared)
     if name == 'auto':
-        found = _engines_if_usable(bundle, precision, mixing=mixing)
+        found = _engines_if_usable(bundle, precision, mixing=mixing, shared=shared)
         if found is not None:
             return found
         precision = 'fp32'
@@ -87,20 +91,24 @@ def load_backend(
     return OnnxRuntimeBackend(bundle, precision=precision, threads=threads, mixing=mixing)
 
 
-def _open_engines(bundle: Bundle, precision: str, *, mixing: bool) -> Backend:
+def _open_engines(
+    bundle: Bundle, precision: str, *, mixing: bool, shared: SharedInputs | None
+) -> Backend:
     from eipl_trt_ros.backends.engines import open_engines  # noqa: PLC0415
 
-    return open_engines(bundle, precision, mixing=mixing)
+    return open_engines(bundle, precision, mixing=mixing, shared=shared)
 
 
-def _engines_if_usable(bundle: Bundle, precision: str, *, mixing: bool) -> Backend | None:
+def _engines_if_usable(
+    bundle: Bundle, precision: str, *, mixing: bool, shared: SharedInputs | None
+) -> Backend | None:
     """Make the tensorrt backend; where that cannot be, say why, loudly if something is lost."""
     gpu = find_gpu()
     try:
         if gpu is None:
             msg = 'there is no GPU'
             raise BackendError(msg)
-        return _open_engines(bundle, precision, mixing=mixing)
+        return _open_engines(bundle, precision, mixing=mixing, shared=shared)
     except (BackendError, EngineError, MissingPackageError) as error:
         level = logging.INFO if gpu is None and precision == 'fp32' else logging.WARNING
         _log.log(

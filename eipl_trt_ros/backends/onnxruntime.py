@@ -162,6 +162,9 @@ class OnnxRuntimeBackend:
                     bind(end.name, 'cpu', 0, array.dtype, list(array.shape), array.ctypes.data)
         return binding
 
+    def renew_image(self) -> None:
+        """Do nothing: the image is read anew in every frame; see `Backend`."""
+
     def run_motion(self, mix: float = 1.0) -> None:
         """Run the motion graph; see `Backend`."""
         self._mix[0] = mix

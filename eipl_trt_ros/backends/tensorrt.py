@@ -8,11 +8,15 @@ command out; the image engine runs behind it, on the image that is there already
 two buffers in turn: a frame reads one and writes the other. All of a frame's work, copies
 included, is recorded once for each of the two directions and then started with one call, where
 the device can record; where it cannot, it is put on the stream call by call, and `notes` say why.
+
+Models that run side by side may share their inputs' place: whichever runs first on an image copies
+it in, and the others run on it. Their frames are recorded once more for that, without the image.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import statistics
 import time
@@ -22,11 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends.base import StepTimes
-from eipl_trt_ros.backends.buffers import Block, Carried
+from eipl_trt_ros.backends.buffers import Block, Carried, Inputs
 from eipl_trt_ros.backends.device import Device, byte_count
+from eipl_trt_ros.backends.shared_inputs import SharedInputs
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.runtime import Engine
 from eipl_trt_ros.errors import BackendError
+from eipl_trt_ros.spec import TensorSpec
 
 HOST_MEMORY = ('auto', 'copied', 'mapped')
 _TRIAL_FRAMES = 50
@@ -56,6 +62,7 @@ class TensorRTBackend:
         host_memory: ``'copied'``: inputs and outputs are copied; ``'mapped'``: engines read and
             write them in the host's memory, which on a Jetson is the device's own; ``'auto'``:
             what takes less time in a trial.
+        shared: gives the place of the inputs, where other models take the same; outlives this.
 
     Raises:
         BackendError: an engine's inputs or outputs are not those of the model.
@@ -74,6 +81,7 @@ class TensorRTBackend:
         mixing: bool = False,
         recorded: bool = True,
         host_memory: str = 'auto',
+        shared: SharedInputs | None = None,
     ) -> None:
         self.precision = precision
         self.mixing = mixing
@@ -91,7 +99,7 @@ class TensorRTBackend:
                 suffix = '_mixed' if mixing else ''
                 self._motion = self._load(bundle, f'motion{suffix}', load)
                 self._image = self._load(bundle, f'image{suffix}', load)
-                self._make_buffers()
+                self._make_buffers(bundle, shared)
                 self._prepare(recorded, host_memory)
             self.reset()
         except BaseException:
@@ -117,16 +125,23 @@ class TensorRTBackend:
                 raise BackendError(msg)
         return engine
 
-    def _make_buffers(self) -> None:
+    def _make_buffers(self, bundle: Bundle, shared: SharedInputs | None) -> None:
         """Give every value its place; those that are carried on have two."""
         device = self._device
         ends = [*self._motion.inputs, *self._motion.outputs, *self._image.inputs]
         specs = {spec.name: spec for spec in [*ends, *self._image.outputs]}
 
-        def block(*names: str) -> Block:
-            return Block(device, [specs[name] for name in names if name in specs])
+        def found(*names: str) -> list[TensorSpec]:
+            return [specs[name] for name in names if name in specs]
 
-        self._in, self._out, self._picture = block(*_IN), block(*_OUT), block('predicted_image')
+        self._in = (
+            Inputs(device, found(*_IN), shared=False)
+            if shared is None
+            else shared.find(bundle.camera, found(*_IN))
+        )
+        self._out, self._picture = (
+            Block(device, found(*names)) for names in (_OUT, ('predicted_image',))
+        )
         self._carried = {
             taken: Carried(device, specs[taken], 2) for taken, _ in _CARRIED if taken in specs
         }
@@ -153,12 +168,22 @@ class TensorRTBackend:
         choices = (False, True) if host_memory == 'auto' else (host_memory == 'mapped',)
         trials = []
         for mapped in choices:
-            motion = [self._prepared(self._put_motion, i, mapped, recorded) for i in (0, 1)]
-            image = [self._prepared(self._put_image, i, mapped, recorded) for i in (0, 1)]
+            motion = self._both_ways(self._put_motion, mapped, recorded)
+            image = self._both_ways(self._put_image, mapped, recorded)
             trials.append((mapped, motion, image))
         if len(trials) > 1:
             trials.sort(key=lambda trial: self._median_time(trial[1][0]))
         self._mapped, self._motion_work, self._image_work = trials[0]
+        self._follow_work = self._motion_work
+        if self._in.shared and not self._mapped:
+            follow = functools.partial(self._put_motion, image=False)
+            self._follow_work = self._both_ways(follow, self._mapped, recorded)
+
+    def _both_ways(
+        self, put: Callable[[int, bool], None], mapped: bool, recorded: bool
+    ) -> list[Work]:
+        """Make a piece of a frame ready for both of the places that the state lies in in turn."""
+        return [self._prepared(put, current, mapped, recorded) for current in (0, 1)]
 
     def _prepared(
         self, put: Callable[[int, bool], None], current: int, mapped: bool, recorded: bool
@@ -188,13 +213,13 @@ class TensorRTBackend:
             taken.append(time.perf_counter_ns() - begin)
         return statistics.median(taken)
 
-    def _put_motion(self, current: int, mapped: bool) -> None:
+    def _put_motion(self, current: int, mapped: bool, *, image: bool = True) -> None:
         device = self._device
         if mapped:
             self._enqueue(self._motion, current, mapped)
             return
         device.mark(_BEGUN)
-        self._in.copy_in()
+        self._in.put(device, image=image)
         device.mark(_COPIED_IN)
         self._enqueue(self._motion, current, mapped)
         device.mark(_INFERRED)
@@ -223,12 +248,19 @@ class TensorRTBackend:
             engine.set_address(spec.name, places[spec.name])
         engine.enqueue(self._device.stream)
 
+    def renew_image(self) -> None:
+        """Have the image copied in by whoever runs next; see `Backend`."""
+        self._in.image_copied = False
+
     def run_motion(self, mix: float = 1.0) -> None:
         """Run the motion engine; see `Backend`."""
         if self._mix is not None:
             self._mix[0] = mix
+        work = self._follow_work if self._in.image_copied else self._motion_work
         self._unread = 0
-        self._unread = self._run(self._motion_work[self._current])
+        self._unread = self._run(work[self._current])
+        if not self._mapped:
+            self._in.image_copied = self._in.shared
 
     def advance(self) -> None:
         """Swap the places of the state; see `Backend`."""

@@ -96,6 +96,9 @@ class TorchBackend:
             self.encoder_points = np.zeros((model.k_dim, 2), np.float32)
             self.decoder_points = np.zeros((model.k_dim, 2), np.float32)
 
+    def renew_image(self) -> None:
+        """Do nothing: the image is read anew in every frame; see `Backend`."""
+
     def run_motion(self, mix: float = 1.0) -> None:
         """Run the whole model; see `Backend`."""
         timing, clock = self.timing, time.perf_counter_ns

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Int64MultiArray
 
 from eipl_trt_ros.arbiter import ArbiterSettings
+from eipl_trt_ros.backends import SharedInputs
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
 from eipl_trt_ros.ensemble import AnyPredictor, Ensemble
@@ -36,23 +37,28 @@ _WARM_UP_FRAMES = 3
 def open_all(settings: PredictorSettings) -> AnyPredictor:
     """Make the predictor of every model, and put several together."""
     with contextlib.ExitStack() as opened:
+        several = len(settings.folders) > 1
+        shared = opened.enter_context(SharedInputs()) if several else None
         predictors = [
-            opened.enter_context(open_and_warm_up(folder, settings)) for folder in settings.folders
+            opened.enter_context(open_and_warm_up(folder, settings, shared))
+            for folder in settings.folders
         ]
         made: AnyPredictor = predictors[0]
-        if len(predictors) > 1:
+        if several:
             arbiter = ArbiterSettings(
                 by=settings.arbiter,
                 memory=settings.arbiter_memory,
                 advantage=settings.arbiter_advantage,
                 patience=settings.arbiter_patience,
             )
-            made = Ensemble(predictors, arbiter)
+            made = Ensemble(predictors, arbiter, shared)
         opened.pop_all()
     return made
 
 
-def open_and_warm_up(folder: str, settings: PredictorSettings) -> Predictor:
+def open_and_warm_up(
+    folder: str, settings: PredictorSettings, shared: SharedInputs | None
+) -> Predictor:
     """Make a predictor and run some frames, so that the first real one is not the slowest."""
     predictor = open_predictor(
         folder,
@@ -60,6 +66,7 @@ def open_and_warm_up(folder: str, settings: PredictorSettings) -> Predictor:
         precision=settings.precision,
         threads=settings.threads,
         input_mixing=settings.input_mixing,
+        shared=shared,
     )
     try:
         bundle = predictor.bundle

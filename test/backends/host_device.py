@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A device in the host's memory, as lazy as a real one, and engines for it on ONNX Runtime."""
+"""A device in the host's memory, as lazy as a real one, and ONNX Runtime's engines for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends.device import MARKS, byte_count
+from eipl_trt_ros.backends.shared_inputs import SharedInputs
+from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError
 
@@ -23,13 +25,14 @@ class HostDevice:
     Does nothing until it is waited for, and then everything in order, like a stream.
 
     What is asked for outside of a ``current`` block, or after `close`, is an error, and so is an
-    array that is not page-locked.
+    array that is not page-locked. Several of them are one device's streams: what one has
+    allocated, the others reach as long as it is open.
     """
 
     name = 'host'
     stream = 1
 
-    def __init__(self, *, records: bool = True) -> None:
+    def __init__(self, *, records: bool = True, beside: HostDevice | None = None) -> None:
         self.depth = 0
         self.open = True
         self.records = records
@@ -37,7 +40,10 @@ class HostDevice:
         self.allocations = 0
         self.broken: str | None = None
         self._queue: list[Callable[[], None]] = []
-        self._arrays: dict[int, NDArray] = {}
+        self._arrays: dict[int, NDArray] = {} if beside is None else beside._arrays
+        self._allocated: list[int] = []
+        self.copied_in: list[int] = []
+        """Sizes of the copies to the device, in their order."""
         self._times = [0] * MARKS
 
     @contextlib.contextmanager
@@ -57,7 +63,8 @@ class HostDevice:
         return array.ctypes.data
 
     def allocate(self, size: int) -> int:
-        return self._keep(np.zeros(size, np.uint8)).ctypes.data
+        self._allocated.append(self._keep(np.zeros(size, np.uint8)).ctypes.data)
+        return self._allocated[-1]
 
     def _keep(self, array: NDArray) -> NDArray:
         assert self.depth == 1
@@ -71,13 +78,14 @@ class HostDevice:
 
     def copy_in(self, address: int, array: NDArray) -> None:
         self._move(address, array.ctypes.data, array.nbytes)
+        self.put(lambda: self.copied_in.append(array.nbytes))
 
     def copy_out(self, array: NDArray, address: int) -> None:
         self._move(array.ctypes.data, address, array.nbytes)
 
     def _move(self, target: int, source: int, size: int) -> None:
         for address in (target, source):
-            assert self._arrays[address].nbytes == size
+            self.array(address, size)
         self.put(lambda: ctypes.memmove(target, source, size) and None)
 
     def clear(self, address: int, size: int) -> None:
@@ -126,6 +134,8 @@ class HostDevice:
 
     def close(self) -> None:
         assert self.depth == 0
+        for address in self._allocated:
+            self._arrays.pop(address, None)
         self.open = False
 
 
@@ -172,3 +182,44 @@ class HostEngine:
 
     def close(self) -> None:
         self.open = False
+
+
+class Rig:
+    """A backend on a host device, with its engines at hand."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        mixing: bool = False,
+        records: bool = True,
+        recorded: bool = True,
+        host_memory: str = 'auto',
+        shared: SharedInputs | None = None,
+        beside: HostDevice | None = None,
+    ) -> None:
+        self.device = HostDevice(records=records, beside=beside)
+        self.engines: dict[str, HostEngine] = {}
+
+        def load(graph: str) -> HostEngine:
+            assert self.device.depth == 1
+            self.engines[graph] = HostEngine(bundle, graph, self.device)
+            return self.engines[graph]
+
+        self.backend = TensorRTBackend(
+            bundle,
+            'fp32',
+            self.device,
+            load,
+            mixing=mixing,
+            recorded=recorded,
+            host_memory=host_memory,
+            shared=shared,
+        )
+
+
+def joints_at(bundle: Bundle, frame: int) -> NDArray:
+    """Return joints that swing inside a bundle's bounds."""
+    share = 0.5 + 0.4 * np.sin(frame + np.arange(bundle.model.joint_dim))
+    span = bundle.joint_maximum - bundle.joint_minimum
+    return (bundle.joint_minimum + share * span).astype(np.float32)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import SPECS, make_pictures, write_random_bundle
-from host_device import HostDevice, HostEngine
+from host_device import HostDevice, HostEngine, Rig, joints_at
 
 from eipl_trt_ros.backends import load_backend
 from eipl_trt_ros.backends.engines import open_engines
@@ -21,37 +21,6 @@ from eipl_trt_ros.errors import BackendError, EngineError, MissingPackageError
 from eipl_trt_ros.predictor import Predictor
 
 
-class Rig:
-    """A backend on a host device, with its engines at hand."""
-
-    def __init__(
-        self,
-        bundle: Bundle,
-        *,
-        mixing: bool = False,
-        records: bool = True,
-        recorded: bool = True,
-        host_memory: str = 'auto',
-    ) -> None:
-        self.device = HostDevice(records=records)
-        self.engines: dict[str, HostEngine] = {}
-
-        def load(graph: str) -> HostEngine:
-            assert self.device.depth == 1
-            self.engines[graph] = HostEngine(bundle, graph, self.device)
-            return self.engines[graph]
-
-        self.backend = TensorRTBackend(
-            bundle,
-            'fp32',
-            self.device,
-            load,
-            mixing=mixing,
-            recorded=recorded,
-            host_memory=host_memory,
-        )
-
-
 @pytest.fixture(params=SPECS)
 def bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Bundle:
     return write_random_bundle(tmp_path, SPECS[request.param])
@@ -60,12 +29,6 @@ def bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Bundle:
 @pytest.fixture
 def one(tmp_path: Path) -> Bundle:
     return write_random_bundle(tmp_path)
-
-
-def joints_at(bundle: Bundle, frame: int) -> np.ndarray:
-    share = 0.5 + 0.4 * np.sin(frame + np.arange(bundle.model.joint_dim))
-    span = bundle.joint_maximum - bundle.joint_minimum
-    return (bundle.joint_minimum + share * span).astype(np.float32)
 
 
 @pytest.mark.parametrize(
