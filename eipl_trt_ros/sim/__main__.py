@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eipl_trt_ros.backends import BACKENDS, PRECISIONS
+from eipl_trt_ros.arbiter import ARBITERS
+from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.command_line import run_module
@@ -28,8 +29,9 @@ from eipl_trt_ros.sim import demonstrations, success
 from eipl_trt_ros.sim.bag import record_samples, write_bag
 from eipl_trt_ros.sim.environment import PandaEnvironment
 from eipl_trt_ros.sim.live_report import write_live_report
-from eipl_trt_ros.sim.positions import AREAS, SPLITS
+from eipl_trt_ros.sim.positions import AREAS, SIDES, SPLITS
 from eipl_trt_ros.sim.rollout import judge, open_policy
+from eipl_trt_ros.sim.side_report import side_summary, side_table
 from eipl_trt_ros.sim.success_report import comparison_table, success_table, summary
 
 _log = logging.getLogger('eipl_trt_ros.sim')
@@ -72,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         action='store_true',
         help='of the training, leave out those in which the arm is pushed: three out of four',
     )
+    record.add_argument(
+        '--side', choices=SIDES, help='only cubes on this side of the robot (default: both)'
+    )
     record.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     record.set_defaults(run=_demonstrations)
 
@@ -89,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         '--controls', type=int, default=0, help='repeat so many with the cube hidden (default: 0)'
     )
     rollout.add_argument('--backend', choices=BACKENDS, default='auto', help='default: auto')
+    rollout.add_argument(
+        '--precision', choices=PRECISION_CHOICES, default='fp32', help='default: fp32'
+    )
     rollout.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     rollout.set_defaults(run=_rollout)
 
@@ -101,9 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     rates.add_argument('bundles', type=Path, nargs='+', help='folders of bundles')
     rates.add_argument('--out', type=Path, required=True, help='folder to write')
-    rates.add_argument('--precisions', choices=PRECISIONS, nargs='+', default=['fp32'])
+    rates.add_argument('--precisions', choices=PRECISION_CHOICES, nargs='+', default=['fp32'])
     rates.add_argument('--mixings', type=float, nargs='+', default=[1.0], help='0 to 1')
     rates.add_argument('--backend', choices=BACKENDS, default='onnxruntime')
+    rates.add_argument(
+        '--arbiters',
+        choices=ARBITERS,
+        nargs='+',
+        default=[],
+        help='also run all bundles side by side, under each of these; with topic, bundles named '
+        'left and right are told where the cube lies',
+    )
     for area, count in zip(AREAS, (20, 40, 10), strict=True):
         rates.add_argument(f'--{area}', type=int, default=count, help=f'places (default: {count})')
     rates.add_argument('--jobs', type=int, default=1, help='processes (default: 1)')
@@ -118,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument('bundle', type=Path, help='folder of a bundle')
     live.add_argument('--out', type=Path, required=True, help='folder to write')
     live.add_argument('--backend', choices=BACKENDS, default='onnxruntime')
-    live.add_argument('--precision', choices=PRECISIONS, default='fp32', help='default: fp32')
+    live.add_argument(
+        '--precision', choices=PRECISION_CHOICES, default='fp32', help='default: fp32'
+    )
     live.add_argument('--mixing', type=float, default=1.0, help='input mixing (default: 1)')
     live.add_argument(
         '--command-type',
@@ -137,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demonstrations(args: argparse.Namespace) -> None:
     joints = []
     for split in SPLITS:
-        requests = demonstrations.requests_for(split, getattr(args, split))
+        requests = demonstrations.requests_for(split, getattr(args, split), side=args.side)
         if args.undisturbed:
             requests = [request for request in requests if request.seed is None]
         recorded = []
@@ -171,7 +189,7 @@ def _rollout(args: argparse.Namespace) -> None:
             '%s',
             judge(
                 str(bundle),
-                partial(open_policy, bundle, args.backend),
+                partial(open_policy, bundle, args.backend, args.precision),
                 args.split,
                 args.count,
                 controls=args.controls,
@@ -182,9 +200,18 @@ def _rollout(args: argparse.Namespace) -> None:
 
 def _success(args: argparse.Namespace) -> None:
     bundles = {bundle.name: bundle for bundle in args.bundles}
+    # who drives first matters to every arbiter but the one that is told
+    crews = [(model, '') for model in bundles]
+    crews += [
+        (model, by)
+        for by in args.arbiters
+        for model in (list(bundles)[:1] if by == 'topic' else bundles)
+    ]
     variants = [
-        success.Variant(model, args.backend, precision, mixing)
-        for model, precision, mixing in itertools.product(bundles, args.precisions, args.mixings)
+        success.Variant(model, args.backend, precision, mixing, arbiter)
+        for (model, arbiter), precision, mixing in itertools.product(
+            crews, args.precisions, args.mixings
+        )
     ]
     attempts = success.plan(variants, {area: getattr(args, area) for area in AREAS})
     file = args.out / 'results.jsonl'
@@ -192,11 +219,15 @@ def _success(args: argparse.Namespace) -> None:
         success.run_all(attempts, bundles, file, jobs=args.jobs, progress=progress)
     results = success.read_results(file)
     tables = f'{success_table(results)}\n{comparison_table(results)}'
+    found = summary(results)
+    if args.arbiters:
+        tables += f'\n{side_table(results)}'
+        found['sides'] = side_summary(results)
     weights = {
         name: load_bundle(path).files['weights.safetensors'].sha256
         for name, path in bundles.items()
     }
-    found = {'machine': describe_machine(), 'weights': weights} | summary(results)
+    found = {'machine': describe_machine(), 'weights': weights} | found
     with atomic_write(args.out / 'tables.md') as out:
         out.write(tables.encode())
     with atomic_write(args.out / 'summary.json') as out:

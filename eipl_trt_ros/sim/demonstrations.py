@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from eipl_trt_ros.sim.environment import HOME_POSITION, Observer, PandaEnvironment
 from eipl_trt_ros.sim.expert import DOWN_AT, FRAMES, LIFT_FROM, Expert
 from eipl_trt_ros.sim.kinematics import Vector
-from eipl_trt_ros.sim.positions import Placement, Split, draw_placements
+from eipl_trt_ros.sim.positions import Placement, Side, Split, draw_placements
 
 # Bounds are widened by this share of the range on both sides: a tanh or a ReLU reaches the ends
 # of its range only in the limit, or not at all.
@@ -109,19 +109,22 @@ def record(
     )
 
 
-def requests_for(split: Split, count: int, *, clean_every: int = 4) -> list[Request]:
+def requests_for(
+    split: Split, count: int, *, side: Side | None = None, clean_every: int = 4
+) -> list[Request]:
     """
     List the demonstrations of a split; all but those of training are undisturbed.
 
     Args:
         split: which one.
         count: how many.
+        side: only with cubes on this side.
         clean_every: in training, one out of so many is undisturbed.
 
     """
     return [
         Request(placement, None if split != 'train' or index % clean_every == 0 else index)
-        for index, placement in enumerate(draw_placements(split, count))
+        for index, placement in enumerate(draw_placements(split, count, side))
     ]
 
 

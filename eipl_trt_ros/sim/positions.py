@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count as count_up
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 
 Split = Literal['train', 'validation', 'test']
 SPLITS: tuple[Split, ...] = ('train', 'validation', 'test')
+
+# Half of the area, as the robot sees it: y points to its left (REP 103).
+Side = Literal['left', 'right']
+SIDES: tuple[Side, ...] = ('left', 'right')
 
 X_RANGE = (0.475, 0.525)
 Y_RANGE = (-0.13, 0.13)
@@ -51,7 +58,12 @@ def split_of(y: float) -> Split:
     return 'train'
 
 
-def draw_placements(split: Split, count: int) -> list[Placement]:
+def side_of(y: float) -> Side:
+    """Tell which side a place is on, by its y in metres."""
+    return 'left' if y > 0 else 'right'
+
+
+def draw_placements(split: Split, count: int, side: Side | None = None) -> list[Placement]:
     """
     Draw places of a split, always the same for the same arguments.
 
@@ -61,11 +73,17 @@ def draw_placements(split: Split, count: int) -> list[Placement]:
     Args:
         split: which one.
         count: how many.
+        side: only those on this side: the first of all that are drawn without it.
 
     """
+    places = (place for place in _placements(split) if side in (None, side_of(place.y)))
+    return list(islice(places, count))
+
+
+def _placements(split: Split) -> Iterator[Placement]:
+    """Draw a split's places without end."""
     generator = np.random.default_rng(_SEEDS[split])
-    placements = []
-    for index in range(count):
+    for index in count_up():
         if split == 'train':
             y = generator.uniform(*Y_RANGE)
             while split_of(y) != 'train':
@@ -73,14 +91,11 @@ def draw_placements(split: Split, count: int) -> list[Placement]:
         else:
             bands = TEST_BANDS if split == 'test' else VALIDATION_BANDS
             y = bands[index % len(bands)] + generator.uniform(-BAND_HALF_WIDTH, BAND_HALF_WIDTH)
-        placements.append(
-            Placement(
-                x=float(generator.uniform(*X_RANGE)),
-                y=float(y),
-                yaw=float(generator.uniform(*YAW_RANGE)),
-            )
+        yield Placement(
+            x=float(generator.uniform(*X_RANGE)),
+            y=float(y),
+            yaw=float(generator.uniform(*YAW_RANGE)),
         )
-    return placements
 
 
 def draw_area(area: Area, count: int) -> list[Placement]:

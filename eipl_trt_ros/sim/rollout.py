@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import multiprocessing
@@ -16,7 +17,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.arbiter import ArbiterSettings
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.ensemble import Ensemble
 from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.predictor import Predictor, open_predictor
 from eipl_trt_ros.sim.demonstrations import environment_of_process
@@ -139,6 +142,62 @@ def open_policy(
     return PredictorPolicy(
         open_predictor(bundle, backend, precision=precision, input_mixing=mixing)
     )
+
+
+class EnsemblePolicy:
+    """
+    Several bundles under an arbiter as a policy.
+
+    Args:
+        ensemble: opened by the caller, who closes it.
+
+    Attributes:
+        first: name of the model that drives at the beginning of a rollout.
+        drivers: names of the models that drove, one a frame, in the rollout so far.
+
+    Raises:
+        BundleError: a bundle was trained for another robot or another rate.
+
+    """
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        for predictor in ensemble.predictors:
+            check_robot(predictor.bundle)
+        self._ensemble = ensemble
+        self._bgr = ensemble.bundle.camera.encoding == 'bgr8'
+        self.first = ensemble.names[0]
+        self.drivers: list[str] = []
+
+    def reset(self) -> None:
+        """Forget the past, and let the first model drive."""
+        self._ensemble.reset()
+        self._ensemble.select(self.first)
+        self.drivers.clear()
+
+    def step(self, picture: NDArray[np.uint8], joints: Vector) -> NDArray[np.floating]:
+        """Predict the next joints; see ``Policy.step``."""
+        seen = np.ascontiguousarray(picture[..., ::-1]) if self._bgr else picture
+        predicted = self._ensemble.step(seen, joints).joints.copy()
+        self.drivers.append(self._ensemble.bundle.path.name)
+        self._ensemble.finish_frame()
+        return predicted
+
+
+@functools.cache
+def open_together(
+    bundles: tuple[Path, ...], by: str, backend: str, precision: str = 'fp32', mixing: float = 1.0
+) -> EnsemblePolicy:
+    """Open bundles under an arbiter, once a process; they stay open until the process ends."""
+    with contextlib.ExitStack() as opened:
+        predictors = [
+            opened.enter_context(
+                open_predictor(bundle, backend, precision=precision, input_mixing=mixing)
+            )
+            for bundle in bundles
+        ]
+        policy = EnsemblePolicy(Ensemble(predictors, ArbiterSettings(by=by)))
+        opened.pop_all()
+    return policy
 
 
 # Makes the policy of a rollout inside the process that runs it; must be picklable.

@@ -3,8 +3,8 @@
 """
 Lets every variant of every model grasp at the same places, and keeps each result as it comes.
 
-A variant is a bundle with a backend, a precision and an input mixing. All of them try all places,
-so that two variants can be compared place by place.
+A variant is a bundle with a backend, a precision and an input mixing, alone or with other bundles
+under an arbiter. All of them try all places, so that two variants can be compared place by place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,39 @@ from eipl_trt_ros.errors import BagError
 from eipl_trt_ros.files import sha256_of
 from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.sim.demonstrations import environment_of_process
-from eipl_trt_ros.sim.positions import AREAS, Area, draw_area
-from eipl_trt_ros.sim.rollout import Outcome, open_policy, roll_out
+from eipl_trt_ros.sim.positions import AREAS, Area, draw_area, side_of
+from eipl_trt_ros.sim.rollout import (
+    EnsemblePolicy,
+    PredictorPolicy,
+    open_policy,
+    open_together,
+    roll_out,
+)
 
 _DIGITS = 5  # of a joint's angle in the results' file: 10 microradians
 
 
 @dataclass(frozen=True, order=True)
 class Variant:
-    """A model as it is to be run: a bundle's name, and `open_predictor`'s choices."""
+    """
+    A model as it is to be run.
+
+    Attributes:
+        model: the bundle's name.
+        backend: one of `open_predictor`'s choices, as are the next two.
+        precision: what the graphs are run in.
+        mixing: EIPL's ``input_param``.
+        arbiter: empty: the model runs alone. Else all bundles run side by side, this one drives
+            at first, and the arbiter chooses by this; ``topic`` tells the bundle that is named
+            after the side on which the cube lies.
+
+    """
 
     model: str
     backend: str
     precision: str
     mixing: float
+    arbiter: str = ''
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,9 @@ class Result:
         lifted: whether the cube was in the air at the end.
         miss: see `Outcome`, metres.
         joints: float32 (T, 8), measured at each frame.
-        bundle: SHA-256 of the bundle's ``bundle.yaml``, which holds those of its other files.
+        bundle: SHA-256 of the bundle's ``bundle.yaml``, which holds those of its other files; of
+            bundles under an arbiter, of all of them.
+        drivers: under an arbiter, the model that drove, one a frame.
 
     """
 
@@ -70,6 +92,7 @@ class Result:
     miss: float
     joints: NDArray[np.float32]
     bundle: str
+    drivers: tuple[str, ...] = ()
 
 
 def plan(variants: Sequence[Variant], counts: dict[Area, int]) -> list[Attempt]:
@@ -117,7 +140,7 @@ def run_all(
     context = multiprocessing.get_context('spawn')  # OpenGL does not survive a fork
     with ProcessPoolExecutor(jobs, context) as pool, file.open('a', encoding='utf-8') as out:
         running = [
-            pool.submit(_try_in_worker, attempt, bundles[attempt.variant.model])
+            pool.submit(_try_in_worker, attempt, _crew(attempt.variant, bundles))
             for attempt in left
         ]
         try:
@@ -131,14 +154,18 @@ def run_all(
     return [done[attempt] for attempt in attempts]
 
 
+def _crew(variant: Variant, bundles: dict[str, Path]) -> tuple[Path, ...]:
+    """List the folders of all bundles that run in a variant."""
+    return tuple(bundles.values()) if variant.arbiter else (bundles[variant.model],)
+
+
 def _held(file: Path, bundles: dict[str, Path]) -> set[Attempt]:
     """Tell what need not be run again, and cut off a line that is not whole."""
-    digests = {model: _digest(path) for model, path in bundles.items()}
     held = set()
     for result in read_results(file):
-        model = result.attempt.variant.model
-        if result.bundle != digests.get(model, result.bundle):
-            msg = f'{file} holds results of another bundle {model}: choose another folder'
+        variant = result.attempt.variant
+        if variant.model in bundles and result.bundle != _digest(_crew(variant, bundles)):
+            msg = f'{file} holds results of another bundle {variant.model}: choose another folder'
             raise BagError(msg)
         held.add(result.attempt)
     text = file.read_text(encoding='utf-8')
@@ -146,8 +173,8 @@ def _held(file: Path, bundles: dict[str, Path]) -> set[Attempt]:
     return held
 
 
-def _digest(bundle: Path) -> str:
-    return sha256_of(bundle / YAML_NAME)
+def _digest(crew: tuple[Path, ...]) -> str:
+    return ' '.join(sorted(sha256_of(bundle / YAML_NAME) for bundle in crew))
 
 
 def read_results(file: Path) -> list[Result]:
@@ -176,23 +203,34 @@ def _line(result: Result) -> str:
         'joints': np.round(result.joints.astype(np.float64), _DIGITS).tolist(),
         'bundle': result.bundle,
     }
+    if result.drivers:
+        row['drivers'] = [[name, len(list(same))] for name, same in groupby(result.drivers)]
     return json.dumps(row, allow_nan=False)
 
 
 def _result(row: dict[str, Any]) -> Result:
     variant = Variant(row['model'], row['backend'], row['precision'], float(row['mixing']))
+    variant = replace(variant, arbiter=row.get('arbiter', ''))
     return Result(
         Attempt(variant, row['area'], row['index']),
         row['lifted'],
         np.inf if row['miss'] is None else row['miss'],
         np.array(row['joints'], np.float32),
         row['bundle'],
+        tuple(name for name, frames in row.get('drivers', ()) for _ in range(frames)),
     )
 
 
-def _try_in_worker(attempt: Attempt, bundle: Path) -> Result:
+def _try_in_worker(attempt: Attempt, crew: tuple[Path, ...]) -> Result:
     variant = attempt.variant
-    policy = open_policy(bundle, variant.backend, variant.precision, variant.mixing)
+    how = variant.backend, variant.precision, variant.mixing
     place = draw_area(attempt.area, attempt.index + 1)[attempt.index]
-    outcome: Outcome = roll_out(environment_of_process(), policy, place)
-    return Result(attempt, outcome.lifted, outcome.miss, outcome.joints, _digest(bundle))
+    policy: PredictorPolicy | EnsemblePolicy
+    if variant.arbiter:
+        policy = open_together(crew, variant.arbiter, *how)
+        policy.first = side_of(place.y) if variant.arbiter == 'topic' else variant.model
+    else:
+        policy = open_policy(crew[0], *how)
+    outcome = roll_out(environment_of_process(), policy, place)
+    drivers = tuple(policy.drivers) if isinstance(policy, EnsemblePolicy) else ()
+    return Result(attempt, outcome.lifted, outcome.miss, outcome.joints, _digest(crew), drivers)

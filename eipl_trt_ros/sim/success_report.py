@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from eipl_trt_ros.backends import PRECISIONS
+from eipl_trt_ros.backends.loader import AUTO_PRECISION
 from eipl_trt_ros.sim.positions import AREAS, Area
 from eipl_trt_ros.sim.success import Result, Variant
 
 _Z95 = 1.959964  # standard normal quantile of 97.5 %
-_INSIDE: tuple[Area, ...] = ('seen', 'unseen')
+INSIDE: tuple[Area, ...] = ('seen', 'unseen')
+_ORDER = (*PRECISIONS, AUTO_PRECISION)
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -84,9 +86,10 @@ def variants_of(results: Sequence[Result]) -> list[Variant]:
     return sorted(
         found,
         key=lambda variant: (
+            variant.arbiter,
             models.index(variant.model),
             variant.backend != 'onnxruntime',
-            PRECISIONS.index(variant.precision),
+            _ORDER.index(variant.precision),
             -variant.mixing,
         ),
     )
@@ -97,19 +100,20 @@ def compare(results: Sequence[Result]) -> list[Comparison]:
     variants = variants_of(results)
     comparisons = []
     for variant in variants:
-        first = next(
-            other
-            for other in variants
-            if (other.model, other.mixing) == (variant.model, variant.mixing)
-        )
+        first = next(other for other in variants if _same_but_for_arithmetic(other, variant))
         if variant != first and first.precision == 'fp32':
             comparisons.append(_compare(results, first, variant))
     return [found for found in comparisons if found.places]
 
 
+def _same_but_for_arithmetic(one: Variant, other: Variant) -> bool:
+    return replace(one, backend=other.backend, precision=other.precision) == other
+
+
 def _compare(results: Sequence[Result], first: Variant, second: Variant) -> Comparison:
-    others = {_place(result): result for result in _of(results, second)}
-    pairs = [(one, others[_place(one)]) for one in _of(results, first) if _place(one) in others]
+    others = {_place(result): result for result in results_of(results, second)}
+    mine = results_of(results, first)
+    pairs = [(one, others[_place(one)]) for one in mine if _place(one) in others]
     return Comparison(
         second,
         len(pairs),
@@ -126,12 +130,12 @@ def success_table(results: Sequence[Result]) -> str:
         '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
     for variant in variants_of(results):
-        mine = _of(results, variant)
-        cells = [_rate([r for r in mine if r.attempt.area == area]) for area in AREAS]
-        cells.insert(2, _rate([r for r in mine if r.attempt.area in _INSIDE]))
-        misses = [r.miss for r in mine if r.attempt.area in _INSIDE]
+        mine = results_of(results, variant)
+        cells = [rate([r for r in mine if r.attempt.area == area]) for area in AREAS]
+        cells.insert(2, rate([r for r in mine if r.attempt.area in INSIDE]))
+        misses = [r.miss for r in mine if r.attempt.area in INSIDE]
         miss = f'{np.median(misses) * 1000:.1f} mm' if misses else '-'
-        rows.append('| ' + ' | '.join([*_name(variant), *cells, miss]) + ' |')
+        rows.append('| ' + ' | '.join([*variant_name(variant), *cells, miss]) + ' |')
     return '\n'.join(rows) + '\n'
 
 
@@ -145,7 +149,7 @@ def comparison_table(results: Sequence[Result]) -> str:
         p = sign_test(len(found.lost), len(found.gained))
         apart = found.apart * 1000
         cells = [
-            *_name(found.variant),
+            *variant_name(found.variant),
             str(found.places),
             _listed(found.lost),
             _listed(found.gained),
@@ -166,7 +170,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
     for variant in variants_of(results):
         areas = {}
         for area in AREAS:
-            mine = [r for r in _of(results, variant) if r.attempt.area == area]
+            mine = [r for r in results_of(results, variant) if r.attempt.area == area]
             lifted = ''.join(str(int(result.lifted)) for result in mine)
             if mine:
                 interval = [round(end, 4) for end in wilson(lifted.count('1'), len(mine))]
@@ -185,7 +189,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
     return {'variants': rows, 'compared_with_fp32': comparisons}
 
 
-def _of(results: Sequence[Result], variant: Variant) -> list[Result]:
+def results_of(results: Sequence[Result], variant: Variant) -> list[Result]:
     """Give a variant's results, in the order of the places."""
     mine = [result for result in results if result.attempt.variant == variant]
     return sorted(mine, key=lambda r: (AREAS.index(r.attempt.area), r.attempt.index))
@@ -199,18 +203,24 @@ def _listed(places: tuple[str, ...]) -> str:
     return f'{len(places)}' + (f' ({", ".join(places)})' if places else '')
 
 
-def _name(variant: Variant) -> list[str]:
+def variant_name(variant: Variant) -> list[str]:
+    """Give the cells of a table's row that tell which variant it is."""
     precision = variant.precision
     if variant.backend != 'onnxruntime':
         precision += f' on {variant.backend}'
-    return [variant.model, precision, f'{variant.mixing:g}']
+    model = variant.model
+    if variant.arbiter:
+        model = f'all, by {variant.arbiter}'
+        model += '' if variant.arbiter == 'topic' else f', {variant.model} first'
+    return [model, precision, f'{variant.mixing:g}']
 
 
 def _short(value: float) -> str:
     return f'{value:.0f}' if value >= 10 else f'{value:.2g}'
 
 
-def _rate(results: Sequence[Result]) -> str:
+def rate(results: Sequence[Result]) -> str:
+    """Tell how many lifted the cube, of how many, with the 95 % interval."""
     if not results:
         return '-'
     lifted = sum(result.lifted for result in results)
