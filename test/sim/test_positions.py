@@ -12,6 +12,7 @@ from eipl_trt_ros.sim.positions import (
     BAND_HALF_WIDTH,
     OUTSIDE_FROM,
     OUTSIDE_TO,
+    SIDES,
     SPLITS,
     TEST_BANDS,
     VALIDATION_BANDS,
@@ -20,6 +21,7 @@ from eipl_trt_ros.sim.positions import (
     beyond,
     draw_area,
     draw_placements,
+    side_of,
     split_of,
 )
 from eipl_trt_ros.sim.scene import project
@@ -37,6 +39,19 @@ def test_every_place_belongs_to_the_split_it_was_drawn_for(split):
 @given(few=st.integers(0, 20), more=st.integers(0, 20))
 def test_the_first_places_do_not_depend_on_how_many_are_drawn(split, few, more):
     assert draw_placements(split, few + more)[:few] == draw_placements(split, few)
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_the_places_of_the_sides_are_those_of_the_whole_split_in_order(split):
+    everywhere = draw_placements(split, 100)
+    for side in SIDES:
+        here = [place for place in everywhere if side_of(place.y) == side]
+        assert 30 < len(here) < 70
+        assert draw_placements(split, len(here), side) == here
+
+
+def test_the_left_is_where_y_points_and_no_place_is_on_both_sides():
+    assert [side_of(y) for y in (0.1, 1e-9, 0.0, -0.1)] == ['left', 'left', 'right', 'right']
 
 
 def test_bands_do_not_touch_each_other():
