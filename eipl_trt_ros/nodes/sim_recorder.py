@@ -45,8 +45,10 @@ class SimRecorder(Node):
         self._decoder = PictureDecoder('rgb8')
         self._joint_names = list(bundle.joint_names)
         self._heard_picture = self._heard_joints = False
+        self._drivers: list[str] = []
         self._forget()
         self.create_subscription(String, '/sim_robot/verdict', self._on_verdict, _LATCHED)
+        self.create_subscription(String, '/predictor/driving_model', self._on_driver, _LATCHED)
         self.create_subscription(String, '/predictor/command_state', self._on_state, _LATCHED)
         if not films:
             return
@@ -64,6 +66,7 @@ class SimRecorder(Node):
     def _forget(self) -> None:
         """Begin an episode; everything is kept under the stamp of its image."""
         self._states: list[str] = []
+        self._drivers = self._drivers[-1:]  # who drove last begins
         self._camera: dict[int, NDArray[np.uint8]] = {}
         self._expected: dict[int, NDArray[np.uint8]] = {}
         self._points: dict[int, NDArray[np.float32]] = {}
@@ -81,6 +84,9 @@ class SimRecorder(Node):
 
     def _on_state(self, message: String) -> None:
         self._states.append(message.data)
+
+    def _on_driver(self, message: String) -> None:
+        self._drivers.append(message.data)
 
     def _on_camera(self, message: Image) -> None:
         self._heard_picture = True
@@ -112,7 +118,9 @@ class SimRecorder(Node):
 
     def _on_verdict(self, message: String) -> None:
         shots = self._shots() if self._filming else ()
-        self.episodes.append(Episode(json.loads(message.data), tuple(self._states), shots))
+        self.episodes.append(
+            Episode(json.loads(message.data), tuple(self._states), shots, tuple(self._drivers))
+        )
         self._forget()
 
     def _shots(self) -> tuple[Shot, ...]:

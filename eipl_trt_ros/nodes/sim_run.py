@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lifecycle_msgs.msg import Transition
@@ -41,12 +41,14 @@ class RunSettings:
     index: int = 0
     episodes: int = 1
     films: int = 1
+    arbiter: str = 'joints'
 
 
 def run_episodes(
     bundle: Bundle,
     settings: RunSettings,
     *,
+    beside: Sequence[Bundle] = (),
     domain: int | None = None,
     ready: Callable[[], bool] = lambda: True,
     progress: Progress = untold,
@@ -57,6 +59,7 @@ def run_episodes(
     Args:
         bundle: what drives the arm.
         settings: how.
+        beside: other bundles that run side by side with it, under the settings' arbiter.
         domain: of ROS; one of this process's own by default.
         ready: asked until it says yes, before the predictor is activated: for others who listen
             and must not miss anything.
@@ -66,11 +69,13 @@ def run_episodes(
         The episodes, in order.
 
     Raises:
-        BundleError: the bundle is for another robot.
+        BundleError: a bundle is for another robot.
         BackendError: a node did not come up, or ended; the text ends with its last words.
 
     """
-    check_robot(bundle)
+    for one in (bundle, *beside):
+        check_robot(one)
+    folders = [str(one.path.resolve()) for one in (bundle, *beside)]
     domain = 1 + os.getpid() % 100 if domain is None else domain
     environment = {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     with (
@@ -87,11 +92,17 @@ def run_episodes(
         NodeProcess(
             'eipl_trt_ros.nodes.predictor_node',
             parameters={
-                'bundle': str(bundle.path.resolve()),
+                **({'models': folders} if beside else {'bundle': folders[0]}),
                 'default_acceleration': ACCELERATION,
                 **{
                     name: getattr(settings, name)
-                    for name in ('backend', 'precision', 'input_mixing', 'command_type')
+                    for name in (
+                        'backend',
+                        'precision',
+                        'input_mixing',
+                        'command_type',
+                        'arbiter',
+                    )
                 },
             },
             remaps=[

@@ -131,7 +131,15 @@ def _parser() -> argparse.ArgumentParser:
         description='Runs sim_robot_node and predictor_node as processes, lets the predictor '
         'grasp, and writes report.html, a film of each of the first episodes, and verdicts.json.',
     )
-    live.add_argument('bundle', type=Path, help='folder of a bundle')
+    live.add_argument(
+        'bundles', type=Path, nargs='+', help='folder of a bundle; several run side by side'
+    )
+    live.add_argument(
+        '--arbiter',
+        choices=ARBITERS,
+        default='joints',
+        help='what chooses the one of several that drives (default: joints)',
+    )
     live.add_argument('--out', type=Path, required=True, help='folder to write')
     live.add_argument('--backend', choices=BACKENDS, default='onnxruntime')
     live.add_argument(
@@ -248,18 +256,21 @@ def _live(args: argparse.Namespace) -> None:
         index=args.index,
         episodes=args.episodes,
         films=args.films,
+        arbiter=args.arbiter,
     )
-    bundle = load_bundle(args.bundle)
+    bundle, *beside = map(load_bundle, args.bundles)
     with progress_bar(f'{bundle.name}: {args.episodes} episodes in real time') as progress:
-        episodes = run_episodes(bundle, settings, progress=progress)
+        episodes = run_episodes(bundle, settings, beside=beside, progress=progress)
     for episode in episodes:
         how = 'lifted' if episode.verdict['lifted'] else 'not lifted'
-        _log.info('%s: the cube is %s', episode.verdict['place'], how)
+        drivers = f'; {", then ".join(episode.drivers)} drove' if episode.drivers else ''
+        _log.info('%s: the cube is %s%s', episode.verdict['place'], how, drivers)
+    together = f'with {len(beside)} beside it by {args.arbiter}, ' if beside else ''
     write_live_report(
         args.out,
         bundle,
         episodes,
-        how=f'{args.precision}, mixing {args.mixing:g}, {args.command_type}',
+        how=f'{together}{args.precision}, mixing {args.mixing:g}, {args.command_type}',
         when=datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
         command=shlex.join(['python', '-m', 'eipl_trt_ros.sim', *args.argv]),
         facts=describe_machine(),

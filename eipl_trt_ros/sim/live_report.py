@@ -27,12 +27,14 @@ class Episode:
             ``lifted``, ``seconds``, ``commands`` taken and ``ignored``.
         states: what the predictor said that it did, such as ``'driving'``.
         shots: its frames; none of the episodes that were not to be filmed.
+        drivers: of several models side by side, those that drove, in turn.
 
     """
 
     verdict: dict[str, Any]
     states: tuple[str, ...]
     shots: tuple[Shot, ...]
+    drivers: tuple[str, ...] = ()
 
 
 def write_live_report(
@@ -88,7 +90,10 @@ def write_live_report(
         films=films,
         lifted=sum(episode.verdict['lifted'] for episode in episodes),
     )
-    rows = [episode.verdict | {'states': list(episode.states)} for episode in episodes]
+    rows = [
+        episode.verdict | {'states': list(episode.states), 'drivers': list(episode.drivers)}
+        for episode in episodes
+    ]
     for name, text in (('report.html', page), ('verdicts.json', json.dumps(rows, indent=1))):
         with atomic_write(folder / name) as file:
             file.write(text.encode() + b'\n')
