@@ -5,10 +5,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eipl_trt_ros.sim.__main__ import main
 from eipl_trt_ros.sim.environment import PandaEnvironment
+from eipl_trt_ros.sim.positions import SPLITS
 
 SAMPLES = Path(__file__).parents[2] / 'samples'
 
@@ -23,6 +25,25 @@ def test_success_writes_tables_a_summary_and_every_episode(camera: PandaEnvironm
     assert summary['variants'][0]['areas'] == {'seen': {'lifted': '1', 'interval': [0.2065, 1.0]}}
     assert len(summary['weights']['cnnrnnln']) == 64
     assert summary['machine']['mujoco']
+
+
+def test_precision_auto_is_taken_and_refused_where_the_backend_has_none(
+    camera: PandaEnvironment, caplog
+):
+    bundle = str(SAMPLES / 'cnnrnn')
+    arguments = ['rollout', bundle, '--count', '1', '--precision', 'auto', '--backend']
+    assert main([*arguments, 'onnxruntime']) == 2
+    assert 'precision auto chooses among TensorRT engines' in caplog.text
+    caplog.set_level('INFO', 'eipl_trt_ros')
+    assert main([*arguments, 'auto']) == 0
+    assert f'{bundle}: lifted 1/1' in caplog.text
+
+
+def test_demonstrations_of_a_side_have_their_cubes_there(camera: PandaEnvironment, tmp_path):
+    counts = ['--train', '1', '--validation', '1', '--test', '1']
+    assert main(['demonstrations', str(tmp_path), '--side', 'left', *counts]) == 0
+    for split in SPLITS:
+        assert (np.load(tmp_path / split / 'cubes.npy', allow_pickle=False)[:, 0, 1] > 0).all()
 
 
 def test_what_is_no_bundle_is_told_in_one_line(tmp_path, caplog):

@@ -1,5 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,22 @@ def test_results_are_kept_as_they_come_and_not_run_again(camera: PandaEnvironmen
     assert np.abs(mixed.joints - first.joints).max() > 1e-3
     with pytest.raises(BagError, match='another bundle cnnrnnln: choose another folder'):
         run_all([Attempt(FP32, 'unseen', 0)], {'cnnrnnln': SAMPLES / 'sarnn'}, file)
+
+
+def test_bundles_under_an_arbiter_try_together_and_who_drove_is_kept(
+    camera: PandaEnvironment, tmp_path
+):
+    bundles = {name: SAMPLES / name for name in ('cnnrnn', 'cnnrnnln')}
+    file = tmp_path / 'results.jsonl'
+    together = Attempt(replace(FP32, arbiter='joints'), 'unseen', 0)
+    (result,) = run_all([together], bundles, file)
+    assert result.lifted
+    assert result.drivers[0] == 'cnnrnnln'
+    assert len(result.drivers) == 90
+    assert set(result.drivers) <= set(bundles)
+    assert read_results(file)[0].drivers == result.drivers
+    with pytest.raises(BagError, match='another bundle cnnrnnln: choose another folder'):
+        run_all([together], bundles | {'cnnrnn': SAMPLES / 'sarnn'}, file)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
