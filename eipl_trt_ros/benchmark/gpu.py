@@ -10,9 +10,10 @@ through the host in every frame; once with PyTorch, once with TensorRT.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from eipl_trt_ros.benchmark.torch_gpu import (
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.kernels import KernelFile
 from eipl_trt_ros.engines.tensorrt_api import BuildRequest, find_tensorrt
+from eipl_trt_ros.errors import EngineError, MissingPackageError
 
 _STATE_IN, _STATE_OUT = ('i.state_h', 'i.state_c'), ('o.state_h', 'o.state_c')
 
@@ -123,20 +125,13 @@ def _plain_plan(path: Path) -> tuple[bytes, KernelFile]:
     return plan, KernelFile(Path(_folder().name) / f'{path.name}.plan')
 
 
-def _compiled(name: str, bundle: Bundle, _: int) -> Case:
-    return CompiledCase(name, bundle)
+def _torch(kind: Callable[[str, Bundle], Case]) -> Maker:
+    def make(name: str, bundle: Bundle, _: int) -> Case:
+        with contextlib.suppress(MissingPackageError, EngineError):
+            find_tensorrt()  # it keeps this process from TF32, if PyTorch has run no kernel yet
+        return kind(name, bundle)
 
-
-def _graph(name: str, bundle: Bundle, _: int) -> Case:
-    return GraphCase(name, bundle)
-
-
-def _eager(name: str, bundle: Bundle, _: int) -> Case:
-    return TorchCase(name, bundle)
-
-
-def _paper_torch(name: str, bundle: Bundle, _: int) -> Case:
-    return PaperTorchCase(name, bundle)
+    return make
 
 
 def _paper_engine(name: str, bundle: Bundle, _: int) -> Case:
@@ -157,10 +152,10 @@ def _ours(*, image: bool, precision: str = 'fp32') -> Maker:
 
 
 GPU_CASES: Mapping[str, Maker] = {
-    "paper's structure, PyTorch": _paper_torch,
-    'PyTorch eager': _eager,
-    COMPILED: _compiled,
-    'PyTorch, CUDA graph': _graph,
+    "paper's structure, PyTorch": _torch(PaperTorchCase),
+    'PyTorch eager': _torch(TorchCase),
+    COMPILED: _torch(CompiledCase),
+    'PyTorch, CUDA graph': _torch(GraphCase),
     "paper's structure, TensorRT": _paper_engine,
     'EIPL export, TensorRT': _engine,
     'ours, motion and image': _ours(image=True),
