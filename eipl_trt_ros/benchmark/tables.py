@@ -12,6 +12,7 @@ from rich.table import Table
 from eipl_trt_ros.benchmark.measure import Timing
 from eipl_trt_ros.benchmark.ros_latency import Latency
 from eipl_trt_ros.benchmark.scaling import Cost
+from eipl_trt_ros.benchmark.side_by_side import Together
 
 
 def table_of(name: str, timings: Mapping[str, Timing]) -> Table:
@@ -62,6 +63,31 @@ def cost_table(name: str, what: str, costs: Sequence[Cost]) -> Table:
             f'{cost.motion:.2f}',
             '' if cost.image is None else f'{cost.image:.2f}',
             f'{cost.megabytes:.0f}',
+        )
+    return table
+
+
+def together_table(title: str, times: Sequence[Together]) -> Table:
+    """
+    Put one row per number of models, and way to hold their inputs.
+
+    Args:
+        title: of the table.
+        times: at least one, a single model first.
+
+    """
+    table = Table(title=f'{title}: microseconds a frame of all models')
+    for heading in ('models', 'inputs', 'to the command', 'all', 'one more costs'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    single = times[0]
+    for one in times:
+        more = one.count - single.count
+        table.add_row(
+            str(one.count),
+            'shared' if one.shared else 'own',
+            f'{one.command:.1f}',
+            f'{one.frame:.1f}',
+            f'{(one.frame - single.frame) / more:.1f}' if more else '',
         )
     return table
 

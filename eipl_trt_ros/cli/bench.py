@@ -70,7 +70,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--scaling',
         action='store_true',
-        help='time several models in one process and images of other sizes too',
+        help='time several models in one process and images of other sizes too; with --gpu, '
+        'models side by side that copy a picture in once, or each its own',
     )
     parser.add_argument(
         '--ros',
@@ -116,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         report = {'machine': machine, 'runs': _time_models(console, bundles, args)}
         if args.scaling:
-            report['scaling'] = _time_scaling(console, bundles, args)
+            time_scaling = _time_together if args.gpu else _time_scaling
+            report['scaling'] = time_scaling(console, bundles, args)
     if args.json is not None:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
@@ -185,6 +187,31 @@ def _time_scaling(
                 found.append(
                     {'model': bundle.name, 'by': what, 'costs': [asdict(one) for one in costs]}
                 )
+    return found
+
+
+def _time_together(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from eipl_trt_ros.backends import Backend, SharedInputs, load_backend  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.side_by_side import time_together  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import together_table  # noqa: PLC0415
+
+    found = []
+    for bundle in bundles:
+        for precision in ('fp32', 'fp16'):
+
+            def open_backend(
+                shared: SharedInputs | None, bundle: Bundle = bundle, precision: str = precision
+            ) -> Backend:
+                return load_backend(bundle, 'tensorrt', precision=precision, shared=shared)
+
+            times = time_together(bundle, open_backend, frames=args.frames)
+            console.print(together_table(f'{bundle.name}, {precision}', times))
+            costs = [asdict(one) for one in times]
+            found.append(
+                {'model': bundle.name, 'by': 'models', 'precision': precision, 'costs': costs}
+            )
     return found
 
 
