@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -212,6 +212,31 @@ class Ensemble(Closing):
             predictor.close()
         if self._shared is not None:
             self._shared.close()
+
+
+def open_ensemble(
+    models: Iterable[Item],
+    settings: ArbiterSettings,
+    open_one: Callable[[Item, SharedInputs], Predictor],
+) -> Ensemble:
+    """
+    Open the predictors of several models, and put them together; if one fails, none stays open.
+
+    Args:
+        models: what names each, such as a bundle's folder.
+        settings: how the driver is chosen.
+        open_one: opens a predictor with the shared inputs.
+
+    Raises:
+        BundleError: the models do not fit together.
+
+    """
+    with contextlib.ExitStack() as opened:
+        shared = opened.enter_context(SharedInputs())
+        predictors = [opened.enter_context(open_one(model, shared)) for model in models]
+        made = Ensemble(predictors, settings, shared)
+        opened.pop_all()
+    return made
 
 
 AnyPredictor = Predictor | Ensemble

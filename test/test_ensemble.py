@@ -11,11 +11,12 @@ import pytest
 from builders import SPECS, make_pictures, write_random_bundle
 
 from eipl_trt_ros.arbiter import ArbiterSettings
+from eipl_trt_ros.backends import SharedInputs, load_backend
 from eipl_trt_ros.bundle import Bundle, load_bundle
-from eipl_trt_ros.ensemble import Ensemble, check_together, common_joints
-from eipl_trt_ros.errors import BundleError, InputError, PredictionError
+from eipl_trt_ros.ensemble import Ensemble, check_together, common_joints, open_ensemble
+from eipl_trt_ros.errors import BackendError, BundleError, InputError, PredictionError
 from eipl_trt_ros.evaluation.frames import FrameReader, ReadSettings
-from eipl_trt_ros.predictor import open_predictor
+from eipl_trt_ros.predictor import Predictor, open_predictor
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = [ROOT / 'samples' / name for name in ('cnnrnn', 'sarnn')]
@@ -157,3 +158,24 @@ def test_the_model_that_knows_the_task_takes_over_from_one_that_does_not(
             drivers.append(together.names[together.arbiter.driver])
     assert drivers[0] == 'stranger'
     assert set(drivers[15:]) == {'cnnrnn'}
+
+
+def test_if_one_model_cannot_be_opened_none_stays_open(bundles: list[Bundle]) -> None:
+    opened: list[Predictor] = []
+    closed: list[Predictor] = []
+
+    class Watched(Predictor):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    def open_one(bundle: Bundle, shared: SharedInputs) -> Predictor:
+        if opened:
+            msg = 'no room'
+            raise BackendError(msg)
+        opened.append(Watched(bundle, load_backend(bundle, shared=shared)))
+        return opened[0]
+
+    with pytest.raises(BackendError, match='no room'):
+        open_ensemble(bundles, ArbiterSettings(), open_one)
+    assert closed == opened

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import traceback
+from functools import partial
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -16,7 +16,7 @@ from eipl_trt_ros.arbiter import ArbiterSettings
 from eipl_trt_ros.backends import SharedInputs
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.command.watchdog import Event
-from eipl_trt_ros.ensemble import AnyPredictor, Ensemble
+from eipl_trt_ros.ensemble import AnyPredictor, open_ensemble
 from eipl_trt_ros.errors import EiplTrtError, InputError, PredictionError
 from eipl_trt_ros.nodes.command_messages import LATEST
 from eipl_trt_ros.nodes.command_stream import CommandStream
@@ -36,28 +36,19 @@ _WARM_UP_FRAMES = 3
 
 def open_all(settings: PredictorSettings) -> AnyPredictor:
     """Make the predictor of every model, and put several together."""
-    with contextlib.ExitStack() as opened:
-        several = len(settings.folders) > 1
-        shared = opened.enter_context(SharedInputs()) if several else None
-        predictors = [
-            opened.enter_context(open_and_warm_up(folder, settings, shared))
-            for folder in settings.folders
-        ]
-        made: AnyPredictor = predictors[0]
-        if several:
-            arbiter = ArbiterSettings(
-                by=settings.arbiter,
-                memory=settings.arbiter_memory,
-                advantage=settings.arbiter_advantage,
-                patience=settings.arbiter_patience,
-            )
-            made = Ensemble(predictors, arbiter, shared)
-        opened.pop_all()
-    return made
+    if len(settings.folders) == 1:
+        return open_and_warm_up(settings, settings.folders[0])
+    arbiter = ArbiterSettings(
+        by=settings.arbiter,
+        memory=settings.arbiter_memory,
+        advantage=settings.arbiter_advantage,
+        patience=settings.arbiter_patience,
+    )
+    return open_ensemble(settings.folders, arbiter, partial(open_and_warm_up, settings))
 
 
 def open_and_warm_up(
-    folder: str, settings: PredictorSettings, shared: SharedInputs | None
+    settings: PredictorSettings, folder: str, shared: SharedInputs | None = None
 ) -> Predictor:
     """Make a predictor and run some frames, so that the first real one is not the slowest."""
     predictor = open_predictor(

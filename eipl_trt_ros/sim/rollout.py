@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.arbiter import ArbiterSettings
+from eipl_trt_ros.backends import SharedInputs
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.ensemble import Ensemble
+from eipl_trt_ros.ensemble import Ensemble, open_ensemble
 from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.predictor import Predictor, open_predictor
 from eipl_trt_ros.sim.demonstrations import environment_of_process
@@ -188,14 +189,15 @@ def open_together(
     bundles: tuple[Path, ...], by: str, backend: str, precision: str = 'fp32', mixing: float = 1.0
 ) -> EnsemblePolicy:
     """Open bundles under an arbiter, once a process; they stay open until the process ends."""
+
+    def open_one(bundle: Path, shared: SharedInputs) -> Predictor:
+        return open_predictor(
+            bundle, backend, precision=precision, input_mixing=mixing, shared=shared
+        )
+
     with contextlib.ExitStack() as opened:
-        predictors = [
-            opened.enter_context(
-                open_predictor(bundle, backend, precision=precision, input_mixing=mixing)
-            )
-            for bundle in bundles
-        ]
-        policy = EnsemblePolicy(Ensemble(predictors, ArbiterSettings(by=by)))
+        settings = ArbiterSettings(by=by)
+        policy = EnsemblePolicy(opened.enter_context(open_ensemble(bundles, settings, open_one)))
         opened.pop_all()
     return policy
 
