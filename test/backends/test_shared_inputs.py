@@ -48,7 +48,6 @@ class Together:
         *,
         recorded: bool = True,
         mixing: float = 1.0,
-        by: str = 'topic',
     ) -> None:
         self.owner = HostDevice()
         self.owners = [self.owner]
@@ -73,7 +72,7 @@ class Together:
             Predictor(bundle, rig.backend, input_mixing=mixing)
             for bundle, rig in zip(bundles, self.rigs, strict=True)
         ]
-        self.ensemble = Ensemble(predictors, ArbiterSettings(by=by), self.shared)
+        self.ensemble = Ensemble(predictors, ArbiterSettings(by='topic'), self.shared)
 
     def take_copies(self) -> list[int]:
         """Return the sizes of all copies to the device since the last call, sorted."""
