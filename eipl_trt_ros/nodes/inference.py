@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,8 +34,6 @@ class Frame:
     joints: NDArray[np.float64]
     received_ns: int
 
-
-_HANDOVER = 0.0001  # seconds for which a caller steps back, so that an idle thread can begin
 
 Work = Callable[[AnyPredictor, Frame, bool], None]
 """Runs one frame; the last argument tells to reset the LSTM state first. It must not raise."""
@@ -110,11 +107,6 @@ class InferenceThread:
                 self._frame = frame
                 self._reset = self._reset or reset
                 self._change.notify_all()
-            idle = not self._busy
-        if idle:
-            # Python runs one thread at a time: if the caller went straight on, the thread would
-            # wait for its turn, 0.25 ms measured behind an rclpy executor
-            time.sleep(_HANDOVER)
         return replaced
 
     def request_reset(self) -> None:

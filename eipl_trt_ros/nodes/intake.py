@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -21,6 +20,7 @@ from eipl_trt_ros.nodes.command_stream import CommandStream
 from eipl_trt_ros.nodes.conversion import nanoseconds
 from eipl_trt_ros.nodes.inference import Frame
 from eipl_trt_ros.nodes.predictor_settings import PredictorSettings
+from eipl_trt_ros.nodes.reader import Reader
 from eipl_trt_ros.sync import DropCause, Synchronizer
 
 _NOT_FRESH = (DropCause.REPEATED, DropCause.LATE)
@@ -29,7 +29,7 @@ _JOINT_DEPTH = 100  # joint messages that may wait while the executor is busy: 0
 
 class Intake:
     """
-    Subscribes, pairs and hands frames over; runs in the executor's thread only.
+    Subscribes, pairs and hands frames over, all in the thread of its `Reader`.
 
     Args:
         node: the node to subscribe with.
@@ -49,7 +49,6 @@ class Intake:
         submit: Callable[[Frame, bool], bool],
         commands: CommandStream,
     ) -> None:
-        self._node = node
         self._submit = submit
         self._commands = commands
         self._measured = np.full(len(bundle.joints), math.nan)
@@ -77,18 +76,13 @@ class Intake:
         compressed = settings.image_transport == 'compressed'
         self.image_topic = node.resolve_topic_name('image') + '/compressed' * compressed
         image_type = CompressedImage if compressed else Image
-        self._timer = self._make_timer(settings.joint_wait) if settings.joint_wait > 0 else None
-        self._subscriptions = [
-            node.create_subscription(JointState, 'joint_states', self._on_joints, joint_qos),
-            node.create_subscription(image_type, self.image_topic, self._on_image, image_qos),
-        ]
-        self.joint_topic = self._subscriptions[0].topic_name
-
-    def _make_timer(self, seconds: float) -> Any:
-        clock = Clock(clock_type=ClockType.STEADY_TIME)
-        timer = self._node.create_timer(seconds, self._offer_held, clock=clock)
-        timer.cancel()
-        return timer
+        self._wait_ns = round(settings.joint_wait * 1e9)
+        self._reader = Reader(node, self._offer_held)
+        self.joint_topic = self._reader.subscribe(
+            JointState, 'joint_states', self._on_joints, joint_qos
+        )
+        self._reader.subscribe(image_type, self.image_topic, self._on_image, image_qos)
+        self._reader.start()
 
     def _on_joints(self, message: JointState) -> None:
         self.joint_messages += 1
@@ -109,16 +103,15 @@ class Intake:
         stamp_ns = self.last_stamp_ns = nanoseconds(message.header.stamp)
         if self._held is not None:
             self._offer_held()
-        if self._timer is not None and self.synchronizer.worth_waiting(stamp_ns):
+        if self._wait_ns > 0 and self.synchronizer.worth_waiting(stamp_ns):
             self._held = message, stamp_ns, received_ns
-            self._timer.reset()
+            self._reader.alarm_ns = received_ns + self._wait_ns
         else:
             self._offer(message, stamp_ns, received_ns)
 
     def _offer_held(self) -> None:
         """Offer the image that was held back; the wait is over."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._reader.alarm_ns = None
         held, self._held = self._held, None
         if held is not None:
             self._offer(*held)
@@ -135,10 +128,4 @@ class Intake:
 
     def close(self) -> None:
         """Stop subscribing."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
-        if self._timer is not None:
-            self._node.destroy_timer(self._timer)
-            self._timer = None
-        self._held = None
+        self._reader.close()

@@ -5,9 +5,9 @@
 The lifecycle node that turns camera images and joint states into joint commands.
 
 configure loads the bundle, makes the backend and warms it up; activate subscribes; deactivate
-stops; cleanup and shutdown give everything back. The executor's thread (the main thread) receives
-and pairs; one inference thread, which owns the predictor, runs frames and publishes; one thread
-sends commands at the controller's rate while the arm is engaged.
+stops; cleanup and shutdown give everything back. The executor's thread (the main thread) serves;
+one receives and pairs while the node is active; one inference thread, which owns the predictor,
+runs frames and publishes; one sends commands at the controller's rate while the arm is engaged.
 """
 
 from __future__ import annotations
