@@ -5,29 +5,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from eipl_trt_ros.export.builder import GraphBuilder
-from eipl_trt_ros.export.cpu import (
-    PHASES,
-    doubled_from_phases,
-    doubled_phases,
-    normalised_phases,
+from eipl_trt_ros.export.cpu import convolution_of_pixels
+from eipl_trt_ros.export.doubling import (
+    doubled_again,
+    doubled_columns,
+    doubled_rows,
+    normalised_columns,
+    normalised_together,
+    rows_together,
 )
-from eipl_trt_ros.export.layers import linear, lstm
+from eipl_trt_ros.export.layers import Seen, linear, lstm
 from eipl_trt_ros.spec import CNNRNN_CHANNELS, CNNRNN_SMALLEST, ModelSpec
 
 _EPSILON = 1e-5  # torch.nn.LayerNorm's
 _LAYERS = len(CNNRNN_CHANNELS) - 1
+_BY_ROWS_SIDE = 16  # of the map that the last but two transposed convolution doubles
 
 
-def motion(build: GraphBuilder, spec: ModelSpec, image: str, joints: str) -> str:
+def motion(build: GraphBuilder, spec: ModelSpec, image: Seen, joints: str) -> str:
     """
     Go from image and joints to the next joints; give the state as outputs.
 
     Args:
         build: the graph.
         spec: the model.
-        image: value (1, 3, 128, 128), normalised.
+        image: what the camera sees.
         joints: value (1, D), normalised.
 
     Returns:
@@ -35,8 +40,9 @@ def motion(build: GraphBuilder, spec: ModelSpec, image: str, joints: str) -> str
 
     """
     layer = _Layers(build, spec, 'encoder_image')
-    value = image
-    for index in range(_LAYERS):
+    value = layer.first_convolution(image, 'conv1')
+    value = layer.activation(value, 'conv1', axis=1)
+    for index in range(1, _LAYERS):
         value = layer.convolution(value, f'conv{index + 1}')
         value = layer.activation(value, f'conv{index + 1}', axis=1)
     flat = build.constant('map_row', [1, math.prod(CNNRNN_SMALLEST)])
@@ -61,7 +67,8 @@ def image(build: GraphBuilder, spec: ModelSpec, hidden: str) -> str:
         hidden: value (1, R), the new h.
 
     Returns:
-        The next image (1, 3, 128, 128), normalised, not clipped.
+        The next image (1, 3, 128, 128), normalised, not clipped; for a processor in blocks, (4, 4,
+        3, 32, 32), as `doubling.doubled_again` gives them.
 
     """
     layer = _Layers(build, spec, 'decoder_image')
@@ -70,11 +77,12 @@ def image(build: GraphBuilder, spec: ModelSpec, hidden: str) -> str:
     shape = build.constant('map_shape', [1, *CNNRNN_SMALLEST])
     value = build.add('Reshape', [value, shape], 'decoder_image/map')
     layer.skip()
-    by_phases = 1 if build.cpu else 0
-    for index in range(_LAYERS - 1 - by_phases):
+    as_they_are = _LAYERS - 3 if build.cpu else _LAYERS - 1
+    for index in range(as_they_are):
         value = layer.transposed(value, f'conv{index + 1}')
         value = layer.activation(value, f'conv{index + 1}', axis=1)
-    if by_phases:
+    if build.cpu:
+        value = layer.transposed_by_rows(value, f'conv{_LAYERS - 2}', CNNRNN_CHANNELS[2])
         value = layer.last_two_transposed(value, f'conv{_LAYERS - 1}', f'conv{_LAYERS}')
     else:
         value = layer.transposed(value, f'conv{_LAYERS}')
@@ -94,6 +102,23 @@ class _Layers:
     def skip(self) -> None:
         """Pass over a layer without weights."""
         self._index += 1
+
+    def first_convolution(self, image: Seen, name: str) -> str:
+        """Apply the convolution that takes what the camera sees."""
+        if image.level is None:
+            return self.convolution(image.value, name)
+        layer = self._next()
+        return convolution_of_pixels(
+            self._build,
+            image.value,
+            self._build.array(f'{layer}.weight'),
+            self._build.weight(f'{layer}.bias'),
+            f'{self._sequence}/{name}',
+            weights=layer,
+            level=image.level,
+            stride=2,
+            padding=1,
+        )
 
     def convolution(self, value: str, name: str) -> str:
         """Apply a 3x3 convolution that halves the image."""
@@ -118,19 +143,37 @@ class _Layers:
             output_padding=[1, 1],
         )
 
+    def transposed_by_rows(self, value: str, name: str, channels: int) -> str:
+        """Apply a transposed convolution and what is behind it, for a processor."""
+        full = f'{self._sequence}/{name}'
+        rows = doubled_rows(self._build, value, self._next(), full)
+        shape = channels, _BY_ROWS_SIDE, _BY_ROWS_SIDE
+        if self._norms:
+            value = rows_together(self._build, rows, full, shape)
+            value = normalised_together(self._build, value, self._next(), f'{full}_norm', _EPSILON)
+            value = self._build.add(self.function, [value], f'{full}_activation')
+        else:  # before they are put together: there the convolution does it
+            value = rows_together(self._build, self._activated(rows, full), full, shape)
+        self.skip()
+        return self._build.add('Transpose', [value], f'{full}_planes', perm=[0, 3, 1, 2])
+
     def last_two_transposed(self, value: str, first: str, second: str) -> str:
         """Apply two transposed convolutions and what is between them, for a processor."""
         full = f'{self._sequence}/{first}'
-        phases = doubled_phases(self._build, value, self._next(), full)
+        parts = doubled_columns(self._build, value, self._next(), full)
         if self._norms:
-            layer = self._next()
-            phases = normalised_phases(self._build, phases, layer, f'{full}_norm', _EPSILON)
+            norm = f'{full}_norm'
+            parts = [normalised_columns(self._build, parts, self._next(), norm, _EPSILON)]
+        parts = self._activated(parts, full)
         self.skip()
-        phases = [
-            self._build.add(self.function, [phase], f'{full}_{row}{column}_activation')
-            for phase, (row, column) in zip(phases, PHASES, strict=True)
+        name, side = f'{self._sequence}/{second}', 2 * _BY_ROWS_SIDE
+        return doubled_again(self._build, parts, self._next(), name, (side, side))
+
+    def _activated(self, values: Sequence[str], name: str) -> list[str]:
+        return [
+            self._build.add(self.function, [value], f'{name}_activation{index}')
+            for index, value in enumerate(values)
         ]
-        return doubled_from_phases(self._build, phases, self._next(), f'{self._sequence}/{second}')
 
     def linear(self, value: str, name: str) -> str:
         """Apply a linear layer."""

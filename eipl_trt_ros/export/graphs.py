@@ -13,13 +13,16 @@ import onnx
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.export import cnnrnn, sarnn
 from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.doubling import blocks_as_planes
 from eipl_trt_ros.export.layers import (
+    Seen,
     grey_levels,
     joint_units,
     mix,
     normalise_image,
     normalise_joints,
     row,
+    see_image,
     vector,
 )
 from eipl_trt_ros.export.weights import WeightFile
@@ -62,16 +65,18 @@ def build_graph(
 
 def _motion(build: GraphBuilder, bundle: Bundle, *, mixed: bool) -> None:
     spec = bundle.model
-    image, joints = normalise_image(build, bundle), normalise_joints(build, bundle)
-    if mixed:
+    if not mixed:
+        image, joints = see_image(build, bundle), normalise_joints(build, bundle)
+    else:
+        sensed, joints = normalise_image(build, bundle), normalise_joints(build, bundle)
         shape = build.constant('planes_batch', [1, 3, spec.image_height, spec.image_width])
         previous = build.add('Reshape', ['previous_image', shape], 'previous_image_batch')
         rest = build.add('Sub', [build.constant('one', 1.0), 'mix'], 'mix/rest')
-        image = mix(build, image, previous, rest, 'image')
+        image = Seen(mix(build, sensed, previous, rest, 'image'))
         previous = row(build, 'previous_joints', spec.joint_dim)
         joints = mix(build, joints, previous, rest, 'joints')
         shape = build.constant('planes', [3, spec.image_height, spec.image_width])
-        build.add('Reshape', [image, shape], 'model_image')
+        build.add('Reshape', [image.value, shape], 'model_image')
     module = sarnn if spec.type == 'sarnn' else cnnrnn
     predicted = module.motion(build, spec, image, joints)
     if mixed:
@@ -86,13 +91,15 @@ def _image(build: GraphBuilder, bundle: Bundle, *, mixed: bool) -> None:
     elif mixed:
         shape = build.constant('planes_batch', [1, 3, spec.image_height, spec.image_width])
         seen = build.add('Reshape', ['model_image', shape], 'model_image_batch')
-        predicted = sarnn.image(build, spec, seen)
+        predicted = sarnn.image(build, spec, Seen(seen))
     else:
-        predicted = sarnn.image(build, spec, normalise_image(build, bundle))
+        predicted = sarnn.image(build, spec, see_image(build, bundle))
+    blocks = build.cpu and spec.type != 'sarnn'
     if mixed:
-        shape = build.constant('planes', [3, spec.image_height, spec.image_width])
-        build.add('Reshape', [predicted, shape], 'raw_image')
-    grey_levels(build, bundle, predicted)
+        size = 3, spec.image_height, spec.image_width
+        planes = blocks_as_planes(build, predicted, 'raw_planes', size) if blocks else predicted
+        build.add('Reshape', [planes, build.constant('planes', [*size])], 'raw_image')
+    grey_levels(build, bundle, predicted, blocks=blocks)
 
 
 def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) -> None:

@@ -9,13 +9,32 @@ that; at its ends they have no batch axis.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.doubling import blocks_as_pixels
 
 _CHW, _HWC = [0, 3, 1, 2], [0, 2, 3, 1]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    An image as a network's first layer takes it.
+
+    Attributes:
+        value: (1, 3, H, W), normalised; or, with a level, lines of pixels as the camera gives
+            them, (1, 1, H, 3 * W), in grey levels.
+        level: what a grey level is worth; None if the image is normalised.
+
+    """
+
+    value: str
+    level: float | None = None
 
 
 def row(build: GraphBuilder, value: str, length: int) -> str:
@@ -52,12 +71,35 @@ def normalise_image(build: GraphBuilder, bundle: Bundle) -> str:
     return build.add('Transpose', [value], 'image/planes', perm=_CHW)
 
 
-def grey_levels(build: GraphBuilder, bundle: Bundle, value: str) -> None:
+def see_image(build: GraphBuilder, bundle: Bundle) -> Seen:
     """
-    Turn the network's image (1, 3, H, W) into the output ``predicted_image``, u8 (H, W, 3).
+    Hand the camera's image to the first layer, in the form that suits the graph.
+
+    On a processor a convolution can take the image as it comes (`cpu.convolution_of_pixels`), if
+    black is zero in the normalised image too, which is what convolutions put around it.
+    """
+    model = bundle.model
+    if not build.cpu or bundle.vmin != 0.0:
+        return Seen(normalise_image(build, bundle))
+    value = build.add('Cast', ['image'], 'image/to_float', to=1)
+    shape = build.constant('lines_shape', [1, 1, model.image_height, 3 * model.image_width])
+    return Seen(build.add('Reshape', [value, shape], 'image/lines'), bundle.vmax / 255)
+
+
+def grey_levels(build: GraphBuilder, bundle: Bundle, value: str, *, blocks: bool = False) -> None:
+    """
+    Turn the network's image into the output ``predicted_image``, u8 (H, W, 3).
 
     Clipped to [vmin, vmax], to 0..255, cut off (EIPL utils/data.py ``deprocess_img``). The Cast
-    comes last because TensorRT does nothing else with uint8.
+    comes last because TensorRT does nothing else with uint8; a processor, however, moves bytes
+    faster than floats.
+
+    Args:
+        build: the graph.
+        bundle: normalisation and sizes.
+        value: (1, 3, H, W); or the image in blocks, (4, 4, 3, H / 4, W / 4).
+        blocks: which of the two; blocks are for processors only.
+
     """
     model = bundle.model
     limits = [build.constant('vmin', bundle.vmin), build.constant('vmax', bundle.vmax)]
@@ -69,10 +111,17 @@ def grey_levels(build: GraphBuilder, bundle: Bundle, value: str) -> None:
             'Div', [value, build.constant('range', bundle.vmax - bundle.vmin)], 'grey/to_unit'
         )
     value = build.add('Mul', [value, build.constant('grey_levels', 255.0)], 'grey/to_levels')
+    shape = model.image_height, model.image_width, 3
+    if build.cpu:
+        value = build.add('Cast', [value], 'grey/bytes', to=2)
+    if blocks:
+        blocks_as_pixels(build, value, 'predicted_image', shape)
+        return
     value = build.add('Transpose', [value], 'grey/pixels', perm=_HWC)
-    shape = build.constant('pixels_shape', [model.image_height, model.image_width, 3])
-    value = build.add('Reshape', [value, shape], 'grey/no_batch')
-    build.add('Cast', [value], 'predicted_image', to=2)
+    last = 'predicted_image' if build.cpu else 'grey/no_batch'
+    value = build.add('Reshape', [value, build.constant('pixels_shape', [*shape])], last)
+    if not build.cpu:
+        build.add('Cast', [value], 'predicted_image', to=2)
 
 
 def normalise_joints(build: GraphBuilder, bundle: Bundle) -> str:

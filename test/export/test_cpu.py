@@ -22,12 +22,19 @@ from references import make_bundle, random_weights, smooth_pictures
 from eipl_trt_ros.backends import load_backend
 from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.cpu import (
-    PHASES,
     convolution_by_rows,
-    doubled_from_phases,
-    doubled_phases,
+    convolution_of_pixels,
     fills_few_lanes,
-    normalised_phases,
+)
+from eipl_trt_ros.export.doubling import (
+    blocks_as_pixels,
+    blocks_as_planes,
+    doubled_again,
+    doubled_columns,
+    doubled_rows,
+    normalised_columns,
+    normalised_together,
+    rows_together,
 )
 from eipl_trt_ros.export.weights import WeightFile, write_weights
 from eipl_trt_ros.models import build_model
@@ -98,60 +105,114 @@ def test_only_layers_that_leave_lanes_empty_go_by_rows(outputs: int, pays: bool)
     assert fills_few_lanes(outputs) == pays
 
 
+@settings(deadline=None, max_examples=25)  # a loaded machine is no bug
+@given(sizes, channels, st.integers(1, 2), st.integers(0, 1), seeds)
+def test_a_convolution_of_pixels_is_that_of_the_planes(
+    size: tuple[int, int], after: int, stride: int, padding: int, seed: int
+) -> None:
+    height, width = size
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width, 3)).astype(np.float32)
+    kernel, bias = draw(seed, (after, 3, 3, 3), (after,))
+    planes = torch.from_numpy(pixels.transpose(2, 0, 1)[None] / 255)
+    weights = torch.from_numpy(kernel), torch.from_numpy(bias)
+    expected = F.conv2d(planes, *weights, stride=stride, padding=padding)
+
+    def write(build: GraphBuilder) -> list[str]:
+        made = convolution_of_pixels(
+            build,
+            'x',
+            kernel,
+            build.constant('bias', bias),
+            'conv',
+            weights='layer',
+            level=1 / 255,
+            stride=stride,
+            padding=padding,
+        )
+        return [made]
+
+    lines = pixels.reshape(1, 1, height, 3 * width)
+    (found,) = run(lines, {}, write, [tuple(expected.shape)])
+    near(found, expected)
+
+
 def doubled(value: torch.Tensor, kernel: Array, bias: Array) -> torch.Tensor:
     weights = torch.from_numpy(kernel), torch.from_numpy(bias)
     return F.conv_transpose2d(value, *weights, stride=2, padding=1, output_padding=1)
 
 
+def layer_norm(value: torch.Tensor, weight: Array, bias: Array) -> torch.Tensor:
+    return F.layer_norm(value, weight.shape, torch.from_numpy(weight), torch.from_numpy(bias))
+
+
+@settings(deadline=None, max_examples=15)  # a loaded machine is no bug
+@given(sizes, channels, channels, st.booleans(), seeds)
+def test_a_doubling_by_rows_is_the_transposed_convolution(
+    size: tuple[int, int], before: int, after: int, norms: bool, seed: int
+) -> None:
+    height, width = size
+    whole = (after, 2 * height, 2 * width)
+    value, kernel, bias, weight, offset = draw(
+        seed, (1, before, *size), (before, after, 3, 3), (after,), whole, whole
+    )
+    weights = {'a.weight': kernel, 'a.bias': bias, 'b.weight': weight, 'b.bias': offset}
+
+    def write(build: GraphBuilder) -> list[str]:
+        rows = doubled_rows(build, 'x', 'a', 'first')
+        made = rows_together(build, rows, 'first', (after, height, width))
+        return [normalised_together(build, made, 'b', 'norm', 1e-5) if norms else made]
+
+    (found,) = run(value, weights, write, [(1, *whole[1:], after)])
+    expected = doubled(torch.from_numpy(value), kernel, bias)
+    if norms:
+        expected = layer_norm(expected, weight, offset)
+    near(found.transpose(0, 3, 1, 2), expected)
+
+
 @settings(deadline=None, max_examples=25)  # a loaded machine is no bug
-@given(sizes, st.tuples(channels, channels, channels), seeds)
-def test_two_doublings_by_phases_are_the_two_transposed_convolutions(
-    size: tuple[int, int], widths: tuple[int, int, int], seed: int
+@given(sizes, st.tuples(channels, channels, channels), st.booleans(), seeds)
+def test_two_doublings_in_a_row_are_the_two_transposed_convolutions(
+    size: tuple[int, int], widths: tuple[int, int, int], norms: bool, seed: int
 ) -> None:
     first, second, third = widths
-    value, kernel, bias, last_kernel, last_bias = draw(
+    height, width = size
+    whole = (second, 2 * height, 2 * width)
+    value, kernel, bias, weight, offset, last_kernel, last_bias = draw(
         seed,
         (1, first, *size),
         (first, second, 3, 3),
         (second,),
+        whole,
+        whole,
         (second, third, 3, 3),
         (third,),
     )
-    weights = {'a.weight': kernel, 'a.bias': bias, 'b.weight': last_kernel, 'b.bias': last_bias}
+    weights = {
+        'a.weight': kernel,
+        'a.bias': bias,
+        'b.weight': weight,
+        'b.bias': offset,
+        'c.weight': last_kernel,
+        'c.bias': last_bias,
+    }
 
     def write(build: GraphBuilder) -> list[str]:
-        phases = doubled_phases(build, 'x', 'a', 'first')
-        return [*phases, doubled_from_phases(build, phases, 'b', 'second')]
+        columns = doubled_columns(build, 'x', 'a', 'first')
+        if norms:
+            columns = [normalised_columns(build, columns, 'b', 'norm', 1e-5)]
+        blocks = doubled_again(build, columns, 'c', 'second', size)
+        planes = blocks_as_planes(build, blocks, 'planes', (third, 4 * height, 4 * width))
+        pixels = blocks_as_pixels(build, blocks, 'pixels', (4 * height, 4 * width, third))
+        return [planes, pixels]
 
     once = doubled(torch.from_numpy(value), kernel, bias)
-    twice = doubled(once, last_kernel, last_bias)
-    shapes = [(1, second, *size)] * 4 + [tuple(twice.shape)]
-    *phases, found = run(value, weights, write, shapes)
-    for phase, (row, column) in zip(phases, PHASES, strict=True):
-        near(phase, once[:, :, row::2, column::2])
-    near(found, twice)
-
-
-@settings(deadline=None, max_examples=10)  # a loaded machine is no bug
-@given(sides, sides, channels, seeds)
-def test_normalising_phases_is_normalising_the_image(
-    height: int, width: int, count: int, seed: int
-) -> None:
-    shape = (count, 2 * height, 2 * width)
-    value, weight, bias = draw(seed, (1, *shape), shape, shape)
-    phases = [value[:, :, row::2, column::2] for row, column in PHASES]
-    stacked = np.concatenate(phases, axis=1)
-
-    def write(build: GraphBuilder) -> list[str]:
-        parts = [f'x{index}' for index in range(4)]
-        build.add('Split', ['x'], 'apart', parts, axis=1)
-        return normalised_phases(build, parts, 'layer', 'norm', 1e-5)
-
-    weights = {'layer.weight': weight, 'layer.bias': bias}
-    found = run(stacked, weights, write, [(1, count, height, width)] * 4)
-    expected = F.layer_norm(torch.from_numpy(value), shape, *map(torch.from_numpy, (weight, bias)))
-    for phase, (row, column) in zip(found, PHASES, strict=True):
-        near(phase, expected[:, :, row::2, column::2])
+    twice = doubled(layer_norm(once, weight, offset) if norms else once, last_kernel, last_bias)
+    planes, pixels = run(
+        value, weights, write, [tuple(twice.shape), (4 * height, 4 * width, third)]
+    )
+    near(planes, twice)
+    np.testing.assert_array_equal(pixels, planes[0].transpose(1, 2, 0))
 
 
 specs = st.one_of(
