@@ -31,7 +31,12 @@ from eipl_trt_ros.engines.int8_recipe import (
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable
 from eipl_trt_ros.engines.ranges import measure_ranges
 from eipl_trt_ros.engines.rewrite import half_graph
-from eipl_trt_ros.engines.sensitivity import Selection, select_image_layers, select_layers
+from eipl_trt_ros.engines.sensitivity import (
+    Question,
+    Selection,
+    select_image_layers,
+    select_layers,
+)
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
 
@@ -142,24 +147,20 @@ class _Calibration:
 
     @cached_property
     def _motion(self) -> Selection:
-        return select_layers(
-            *self._question('motion'), budget=self._options.budget, progress=self._tell
-        )
+        return select_layers(self._question('motion'), budget=self._options.budget)
 
     @cached_property
     def _image(self) -> Selection:
-        return select_image_layers(
-            *self._question('image'), budget=self._options.image_budget, progress=self._tell
-        )
+        return select_image_layers(self._question('image'), budget=self._options.image_budget)
 
-    def _question(
-        self, graph: str
-    ) -> tuple[Bundle, onnx.ModelProto, dict[str, float], list[str], Sequence[Demonstration]]:
+    def _question(self, graph: str) -> Question:
         """Put together what the layers of a graph are chosen by."""
         model = load_graph(self._bundle.graph_path(graph))
         candidates = quantisable(model, self._options.operators)
         thresholds = self._thresholds(graph, model, candidates)
-        return self._bundle, model, thresholds, candidates, self._demonstrations
+        return Question(
+            self._bundle, model, thresholds, candidates, self._demonstrations, self._tell
+        )
 
     def _thresholds(
         self, graph: str, model: onnx.ModelProto, layers: Sequence[str]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -22,6 +23,42 @@ from eipl_trt_ros.engines.rollout import ExactSession, rollout
 _EVERY = 8  # of the predicted images one in so many is compared
 
 Tell = Callable[[str], None]
+Found = TypeVar('Found')
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    What the layers of a graph are chosen by.
+
+    Attributes:
+        bundle: the model.
+        model: its motion graph or its image graph, with its weights in it.
+        thresholds: of the values that the candidates take.
+        candidates: names of layers.
+        demonstrations: to measure with.
+        tell: called with what is measured next.
+
+    """
+
+    bundle: Bundle
+    model: onnx.ModelProto
+    thresholds: Mapping[str, float]
+    candidates: Sequence[str]
+    demonstrations: Sequence[Demonstration]
+    tell: Tell = lambda _: None
+
+    def mixed(self, layers: Collection[str]) -> onnx.ModelProto:
+        """Return the graph with some layers in int8."""
+        return mixed_precision(self.model, self.thresholds, layers)
+
+    def each_alone(self, measure: Callable[[Sequence[str]], Found]) -> dict[str, Found]:
+        """Measure each candidate alone."""
+        found = {}
+        for layer in self.candidates:
+            self.tell(f'int8 in {layer} alone')
+            found[layer] = measure([layer])
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,95 +118,63 @@ def leave_out(
     return layers, harm
 
 
-def select_layers(
-    bundle: Bundle,
-    model: onnx.ModelProto,
-    thresholds: Mapping[str, float],
-    candidates: Sequence[str],
-    demonstrations: Sequence[Demonstration],
-    *,
-    budget: float = DEFAULT_BUDGET,
-    progress: Tell | None = None,
-) -> Selection:
+def select_layers(question: Question, *, budget: float = DEFAULT_BUDGET) -> Selection:
     """
     Choose the layers of a motion graph by what they do to the joints.
 
     Args:
-        bundle: the model.
-        model: its motion graph, with its weights in it.
-        thresholds: of the values that the candidates take.
-        candidates: names of layers.
-        demonstrations: to measure with.
+        question: what to choose from, and by what.
         budget: highest joint error, as a multiple of fp32's.
-        progress: called with what is measured next.
 
     Raises:
         EngineError: a graph cannot be loaded.
 
     """
-    tell = progress or (lambda _: None)
-    tell('the joint error of fp32')
+    bundle, demonstrations = question.bundle, question.demonstrations
+    question.tell('the joint error of fp32')
     exact = joint_accuracy(bundle, demonstrations)
 
     def measure(layers: Sequence[str]) -> JointAccuracy:
-        return joint_accuracy(bundle, demonstrations, mixed_precision(model, thresholds, layers))
+        return joint_accuracy(bundle, demonstrations, question.mixed(layers))
 
-    shares = []
-    for layer in candidates:
-        tell(f'int8 in {layer} alone')
-        found = measure([layer])
-        shares.append(LayerShare(layer, found.rate(exact), found.deviation(exact)))
+    shares = [
+        LayerShare(layer, found.rate(exact), found.deviation(exact))
+        for layer, found in question.each_alone(measure).items()
+    ]
     layers, rate = leave_out(
-        candidates,
+        question.candidates,
         {share.layer: share.deviation for share in shares},
         lambda layers: measure(layers).expected_rate(exact),
         budget,
-        tell,
+        question.tell,
     )
     shares.sort(key=lambda share: share.deviation, reverse=True)
     return Selection(layers, rate, tuple(shares))
 
 
-def select_image_layers(
-    bundle: Bundle,
-    model: onnx.ModelProto,
-    thresholds: Mapping[str, float],
-    candidates: Sequence[str],
-    demonstrations: Sequence[Demonstration],
-    *,
-    budget: float = DEFAULT_IMAGE_BUDGET,
-    progress: Tell | None = None,
-) -> Selection:
+def select_image_layers(question: Question, *, budget: float = DEFAULT_IMAGE_BUDGET) -> Selection:
     """
     Choose the layers of an image graph by what they do to the predicted image.
 
     Args:
-        bundle: the model.
-        model: its image graph, with its weights in it.
-        thresholds: of the values that the candidates take.
-        candidates: names of layers.
-        demonstrations: to measure with.
+        question: what to choose from, and by what.
         budget: highest mean absolute difference from fp32's image, in grey levels (0 to 255).
-        progress: called with what is measured next.
 
     Raises:
         EngineError: a graph cannot be loaded.
 
     """
-    tell = progress or (lambda _: None)
-    tell('the predicted images of fp32')
-    steps = [step.image for step in rollout(bundle, demonstrations) if step.frame % _EVERY == 0]
-    own = ExactSession(model)
+    question.tell('the predicted images of fp32')
+    frames = rollout(question.bundle, question.demonstrations)
+    steps = [step.image for step in frames if step.frame % _EVERY == 0]
+    own = ExactSession(question.model)
     exact = [own.run(step)['predicted_image'].astype(np.int16) for step in steps]
 
     def measure(layers: Sequence[str]) -> float:
-        session = ExactSession(mixed_precision(model, thresholds, layers))
+        session = ExactSession(question.mixed(layers))
         found = (session.run(step)['predicted_image'] for step in steps)
         pairs = zip(found, exact, strict=True)
         return float(np.mean([np.abs(one - other).mean() for one, other in pairs]))
 
-    alone = {}
-    for layer in candidates:
-        tell(f'int8 in {layer} alone')
-        alone[layer] = measure([layer])
-    return Selection(*leave_out(candidates, alone, measure, budget, tell))
+    alone = question.each_alone(measure)
+    return Selection(*leave_out(question.candidates, alone, measure, budget, question.tell))

@@ -21,12 +21,10 @@ class LiveRun:
     Attributes:
         images: how many images were published to the node.
         stamps_ns: int64 (M,), stamps of the frames' images as they are in the recording.
-        predicted: float64 (M, D), predicted joints in radians.
+        predicted: float64 (M, D), predicted joints in radians; NaN where none arrived.
         digests: of the predicted images, see `digest_of`; '' where none arrived.
         encoder_points, decoder_points: float32 (M, K, 2), SARNN only; NaN where none arrived.
         steps_ms: float64 (M,) by step name, in milliseconds; NaN where none arrived.
-        commanded: float64 (M, D), what a command would be made of, in radians: the predicted
-            joints; NaN where none arrived, and for joints that are not driven by position.
         command_ms: float64 (M,), from the image's stamp to the arrival of the predicted joints,
             in milliseconds; NaN where none arrived. A command follows within one period of the
             controller.
@@ -43,7 +41,6 @@ class LiveRun:
     encoder_points: NDArray[np.float32] | None
     decoder_points: NDArray[np.float32] | None
     steps_ms: Mapping[str, NDArray[np.float64]]
-    commanded: NDArray[np.float64]
     command_ms: NDArray[np.float64]
     node_ms: NDArray[np.float64]
     dropped: dict[str, int]
@@ -64,19 +61,17 @@ def equal_frames(offline: Pass, live: LiveRun) -> NDArray[np.bool_]:
 
     Returns:
         bool (N,), one for each frame of the offline pass: True where the node ran a frame for
-        the same image and its joints, command, points and predicted image are the same to the
-        last bit.
+        the same image and its predicted joints, points and predicted image are the same to
+        the last bit.
 
     """
     position = {int(stamp): index for index, stamp in enumerate(live.stamps_ns)}
-    driven = [joint.sink == 'position' for joint in offline.bundle.joints]
     equal = np.zeros(offline.frames, np.bool_)
     for index, stamp in enumerate(offline.stamps_ns):
         other = position.get(int(stamp))
         equal[index] = (
             other is not None
             and np.array_equal(offline.predicted[index], live.predicted[other])
-            and np.array_equal(offline.predicted[index][driven], live.commanded[other][driven])
             and offline.digests[index] == live.digests[other]
             and _same(offline.encoder_points, live.encoder_points, index, other)
             and _same(offline.decoder_points, live.decoder_points, index, other)

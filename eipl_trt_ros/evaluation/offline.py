@@ -18,13 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.evaluation.configurations import (
-    Configuration,
-    Identity,
-    Lineup,
-    Opened,
-    open_lineup,
-)
+from eipl_trt_ros.evaluation.configurations import Identity, Lineup, Opened
 from eipl_trt_ros.evaluation.frames import Frame, FrameReader, ReadSettings
 from eipl_trt_ros.evaluation.metrics import grey_levels, neighbours
 from eipl_trt_ros.evaluation.strip import Strip
@@ -162,22 +156,6 @@ class _Recorder:
 def digest_of(image: NDArray[np.uint8]) -> str:
     """Return a short text that is equal for equal images (not a protection of anything)."""
     return hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).hexdigest()
-
-
-def run_offline(
-    bundle: Bundle, bag_path: Path, settings: PassSettings, progress: Progress = untold
-) -> Pass:
-    """
-    Run one configuration of a bundle over a recording; see `run_passes`.
-
-    Raises:
-        BagError: the recording cannot be read, lacks a topic or joints, or gives no frame.
-        BackendError: the backend cannot be made or fails.
-
-    """
-    wanted = [Configuration(settings.backend, settings.precision)]
-    with open_lineup(bundle, wanted, threads=settings.threads) as lineup:
-        return run_passes(bundle, bag_path, lineup, settings.reading, progress)[0]
 
 
 def run_passes(

@@ -130,9 +130,9 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
     """
     Put together what belongs to one frame.
 
-    Nobody engages a replayed arm: what its commands would be made of are the predicted joints of
-    those that are driven by position. A set of points carries no stamp; it belongs to the last
-    frame that the inference thread had taken up when it arrived.
+    Nobody engages a replayed arm: what its commands would be made of are the predicted joints. A
+    set of points carries no stamp; it belongs to the last frame that the inference thread had
+    taken up when it arrived.
 
     Args:
         heard: what arrived.
@@ -154,7 +154,6 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
     unknown = np.full(joints, np.nan)
     points = _points(heard, started, bundle.model.k_dim)
     predicted = np.array([heard.joints.get(s, unknown) for s in stamps]).reshape(-1, joints)
-    driven = np.array([joint.sink == 'position' for joint in bundle.joints])
     latencies = [(heard.arrived[s] - s) / 1e6 if s in heard.arrived else np.nan for s in stamps]
     return LiveRun(
         images=len(heard.images),
@@ -167,7 +166,6 @@ def gather(heard: Heard, bag_stamps: Sequence[int], bundle: Bundle) -> LiveRun:
             name: np.array([getattr(timing, name) for timing in timings]) / 1e6
             for name in StepTimes.STEPS
         },
-        commanded=np.where(driven, predicted, np.nan),
         command_ms=np.array(latencies),
         node_ms=np.array([timing.receive_to_command for timing in timings]) / 1e6,
         dropped={},

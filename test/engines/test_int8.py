@@ -25,7 +25,12 @@ from eipl_trt_ros.engines.int8_options import METHODS, OPERATORS, Int8Options
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize, scale_for
 from eipl_trt_ros.engines.ranges import BINS, Magnitudes, entropy_bins, measure_ranges
 from eipl_trt_ros.engines.rollout import rollout
-from eipl_trt_ros.engines.sensitivity import leave_out, select_image_layers, select_layers
+from eipl_trt_ros.engines.sensitivity import (
+    Question,
+    leave_out,
+    select_image_layers,
+    select_layers,
+)
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
 
@@ -211,13 +216,14 @@ def test_layers_are_left_out_until_the_error_is_within_the_budget(bundle: Bundle
     thresholds = {name: seen.threshold('minmax') for name, seen in ranges.items()}
     thresholds['lstm/hidden'] = 1e-3  # cuts off nearly all of what the joints are read from
     said: list[str] = []
-    chosen = select_layers(bundle, model, thresholds, candidates, data, progress=said.append)
+    question = Question(bundle, model, thresholds, candidates, data, said.append)
+    chosen = select_layers(question)
     assert chosen.harm <= 1.02
     assert chosen.shares[0].layer == 'decoder_joint/linear'
     assert 'decoder_joint/linear' not in chosen.layers
     assert len(chosen.layers) >= len(candidates) - 3
     assert len(said) > len(candidates)
-    free = select_layers(bundle, model, thresholds, candidates, data, budget=1e6)
+    free = select_layers(question, budget=1e6)
     assert free.layers == tuple(candidates)
 
 
@@ -231,11 +237,11 @@ def test_layers_of_the_image_graph_are_left_out_until_the_image_is_near_enough(
     thresholds = {name: seen.threshold('minmax') for name, seen in ranges.items()}
     value = next(node.input[0] for node in model.graph.node if node.name == candidates[-1])
     thresholds[value] /= 1e3
-    question = (bundle, model, thresholds, candidates, data)
-    near = select_image_layers(*question)
+    question = Question(bundle, model, thresholds, candidates, data)
+    near = select_image_layers(question)
     assert near.harm <= 1.0
     assert candidates[-1] not in near.layers
-    assert select_image_layers(*question, budget=255.0).layers == tuple(candidates)
+    assert select_image_layers(question, budget=255.0).layers == tuple(candidates)
 
 
 @settings(deadline=None)  # a loaded machine is no bug

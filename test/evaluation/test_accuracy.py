@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from offline_pass import run_offline
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.evaluation.accuracy import accuracy_of, joint_spans
-from eipl_trt_ros.evaluation.offline import Pass, PassSettings, run_offline
+from eipl_trt_ros.evaluation.offline import Pass, PassSettings
 
 
 @pytest.fixture(scope='module')

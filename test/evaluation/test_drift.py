@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from offline_pass import run_offline
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.evaluation.configurations import Configuration
 from eipl_trt_ros.evaluation.drift import MIXINGS, STEPS, Rollout, drifts_of, run_rollouts
 from eipl_trt_ros.evaluation.frames import ReadSettings, first_stretch
-from eipl_trt_ros.evaluation.offline import PassSettings, run_offline
+from eipl_trt_ros.evaluation.offline import PassSettings
 from eipl_trt_ros.predictor import open_predictor
 
 FP32 = Configuration('onnxruntime', 'fp32')

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import recordings as bw
+from offline_pass import run_offline
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.evaluation.configurations import Configuration, open_lineup
 from eipl_trt_ros.evaluation.frames import ReadSettings
-from eipl_trt_ros.evaluation.offline import PassSettings, run_offline, run_passes
+from eipl_trt_ros.evaluation.offline import PassSettings, run_passes
 from eipl_trt_ros.predictor import open_predictor
 
 DEFAULT = PassSettings()

@@ -47,8 +47,6 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
     kept = slice(0, run.frames - lost)
     predicted = run.predicted[kept].copy()
     predicted[:wrong] += 1e-6
-    driven = [joint.sink == 'position' for joint in run.bundle.joints]
-    commanded = np.where(driven, predicted, np.nan)
     points = run.encoder_points, run.decoder_points
     encoder, decoder = (None if p is None else p[kept] for p in points)
     steps = ('pre_process', 'copy_in', 'infer', 'copy_out', 'post_process')
@@ -61,7 +59,6 @@ def as_if_live(run: Pass, *, lost: int = 0, wrong: int = 0) -> LiveRun:
         encoder_points=encoder,
         decoder_points=decoder,
         steps_ms={name: np.full(run.frames - lost, 0.5) for name in (*steps, *images)},
-        commanded=commanded,
         node_ms=np.linspace(3, 4, run.frames - lost),
         command_ms=np.linspace(20, 30, run.frames - lost),
         dropped={'late': lost} if lost else {},
@@ -230,12 +227,12 @@ def test_lost_and_different_frames_are_counted_not_hidden(live: Evaluation) -> N
     assert live.rows[0].live.joint_mse == live.rows[0].accuracy.joint_mse
 
 
-def test_a_different_picture_or_command_alone_makes_a_frame_unequal(live: Evaluation) -> None:
+def test_a_different_picture_or_joint_alone_makes_a_frame_unequal(live: Evaluation) -> None:
     row = replace(live.rows[1])
     run = as_if_live(row.passes[0])
-    commanded = run.commanded.copy()
-    commanded[4, 0] = 0.0
-    changed = replace(run, digests=('', *run.digests[1:]), commanded=commanded)
+    predicted = run.predicted.copy()
+    predicted[4, 0] = 0.0
+    changed = replace(run, digests=('', *run.digests[1:]), predicted=predicted)
     add_live(row, changed)
     assert row.equal is not None
     assert np.flatnonzero(~row.equal).tolist() == [0, 4]

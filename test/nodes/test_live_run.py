@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import write_random_bundle
+from offline_pass import run_offline
 from recordings import demonstration
 
 pytest.importorskip('rclpy', reason='ROS 2 is not installed')
@@ -17,7 +18,7 @@ pytest.importorskip('rclpy', reason='ROS 2 is not installed')
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError
 from eipl_trt_ros.evaluation.live import equal_frames
-from eipl_trt_ros.evaluation.offline import PassSettings, run_offline
+from eipl_trt_ros.evaluation.offline import PassSettings
 from eipl_trt_ros.nodes.live_run import run_live
 from eipl_trt_ros.spec import ModelSpec
 

@@ -13,6 +13,8 @@ from eipl_trt_ros.energy.history import PowerSample
 
 INPUT_RAILS = ('VDD_IN', 'VIN', 'POM_5V_IN')
 """Rails that feed a whole board, by the names that boards give them."""
+MAXIMUM_W = 200.0
+"""No Jetson module draws more; the largest is sold for 130 W."""
 
 
 class SourceState(enum.Enum):

@@ -19,6 +19,7 @@ from pathlib import Path
 from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.sources.base import (
     INPUT_RAILS,
+    MAXIMUM_W,
     Backoff,
     HealingSource,
     SourceInfo,
@@ -26,7 +27,6 @@ from eipl_trt_ros.energy.sources.base import (
     SourceStatus,
     scope_of_board,
 )
-from eipl_trt_ros.energy.sources.jtop import MAXIMUM_W
 
 _LOG = logging.getLogger(__name__)
 _REMEDY = (

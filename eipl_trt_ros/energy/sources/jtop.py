@@ -29,6 +29,7 @@ from typing import Any
 from eipl_trt_ros.energy.history import PowerSample
 from eipl_trt_ros.energy.sources.base import (
     INPUT_RAILS,
+    MAXIMUM_W,
     Backoff,
     HealingSource,
     SourceInfo,
@@ -37,9 +38,6 @@ from eipl_trt_ros.energy.sources.base import (
     scope_of_board,
 )
 from eipl_trt_ros.errors import EnergyError, require
-
-MAXIMUM_W = 200.0
-"""No Jetson module draws more; the largest is sold for 130 W."""
 
 _LOG = logging.getLogger(__name__)
 _INSTALL = "sudo pip3 install jetson-stats, in the version of the board's jtop.service"
