@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.bundle import Bundle, load_bundle
+from eipl_trt_ros.cli.options import add_bundle_option
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.errors import InputError, MissingPackageError, require
 from eipl_trt_ros.memory import keep_freed_memory
@@ -38,15 +39,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        '--bundle',
-        type=Path,
-        required=True,
-        action='append',
-        dest='bundles',
-        metavar='DIR',
-        help='folder of a bundle; give it several times for several models',
-    )
+    add_bundle_option(parser, required=True)
     parser.add_argument(
         '--frames', type=_count, default=300, help='frames timed of each way (default: 300)'
     )

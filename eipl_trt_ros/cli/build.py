@@ -5,20 +5,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.backends.loader import PRECISIONS
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.options import add_bundles, add_calibration
 from eipl_trt_ros.cli.steps import steps
-from eipl_trt_ros.engines.int8_options import (
-    DEFAULT_BUDGET,
-    DEFAULT_IMAGE_BUDGET,
-    METHODS,
-    OPERATORS,
-    WAYS,
-    Int8Options,
-)
+from eipl_trt_ros.engines.int8_options import OPERATORS, WAYS, Int8Options
 from eipl_trt_ros.engines.manifest import Manifest
 from eipl_trt_ros.errors import require
 from eipl_trt_ros.spec import GRAPHS
@@ -35,9 +28,7 @@ def add_parser(subparsers: Any) -> None:
         epilog='examples: eipl_trt build samples/sarnn; '
         'eipl_trt build samples/sarnn --precision int8',
     )
-    parser.add_argument(
-        'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
-    )
+    add_bundles(parser)
     parser.add_argument(
         '--precision',
         nargs='+',
@@ -55,13 +46,9 @@ def add_parser(subparsers: Any) -> None:
         help=f'some of {", ".join(GRAPHS)} (default: motion image; '
         'the mixed ones are for an input_mixing below 1)',
     )
-    parser.add_argument(
-        '--calibration',
-        type=Path,
-        nargs='+',
-        default=[],
-        metavar='D',
-        help='calibrate int8 anew and keep the result in the bundle; demonstrations of the '
+    add_calibration(
+        parser,
+        'calibrate int8 anew and keep the result in the bundle; demonstrations of the '
         'training: recordings, or folders with images.npy and joints.npy; undisturbed ones, some '
         "hundred frames (default: the bundle's own int8.json)",
     )
@@ -74,34 +61,12 @@ def add_parser(subparsers: Any) -> None:
         f'it costs in accuracy is not measured (default: {WAYS[0]})',
     )
     parser.add_argument(
-        '--method',
-        choices=METHODS,
-        default=METHODS[0],
-        help=f'how int8 cuts ranges off (default: {METHODS[0]})',
-    )
-    parser.add_argument(
         '--int8-operators',
         nargs='+',
         choices=OPERATORS,
         default=OPERATORS,
         metavar='OP',
         help=f'layers that may be quantised: some of {", ".join(OPERATORS)} (default: all)',
-    )
-    parser.add_argument(
-        '--budget',
-        type=float,
-        default=DEFAULT_BUDGET,
-        metavar='RATE',
-        help="highest joint error of int8, as a multiple of fp32's: layers stay in fp16 until it "
-        f'is met (default: {DEFAULT_BUDGET})',
-    )
-    parser.add_argument(
-        '--image-budget',
-        type=float,
-        default=DEFAULT_IMAGE_BUDGET,
-        metavar='LEVELS',
-        help="highest mean difference of int8's predicted image from fp32's, in grey levels "
-        f'(default: {DEFAULT_IMAGE_BUDGET})',
     )
     parser.add_argument(
         '--tf32', action='store_true', help='let fp32 round factors to 10 bits (TF32)'

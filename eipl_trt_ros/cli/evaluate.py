@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
+from eipl_trt_ros.cli.options import add_bundle_option
 from eipl_trt_ros.cli.progress_bar import progress_bar
 from eipl_trt_ros.energy.sources import SOURCES
 from eipl_trt_ros.errors import EvaluationError, require
@@ -60,14 +61,7 @@ def add_parser(subparsers: Any) -> None:
         metavar='DIR',
         help='folder of a rosbag2 recording; several times for several, times are of the first',
     )
-    what.add_argument(
-        '--bundle',
-        type=Path,
-        action='append',
-        dest='bundles',
-        metavar='DIR',
-        help='folder of a bundle; give it several times to compare bundles',
-    )
+    add_bundle_option(what)
     what.add_argument(
         '--out', type=Path, metavar='DIR', help='folder for the report; made if missing'
     )

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from eipl_trt_ros.cli.options import add_bundles
 from eipl_trt_ros.errors import require
 
 
@@ -21,9 +22,7 @@ def add_parser(subparsers: Any) -> None:
         'version of this program. The same bundle gives the same bytes.',
         epilog='example: eipl_trt export samples/sarnn',
     )
-    parser.add_argument(
-        'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
-    )
+    add_bundles(parser)
     parser.set_defaults(run=run)
 
 

@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eipl_trt_ros.bundle import load_bundle
+from eipl_trt_ros.cli.options import add_bundles, add_calibration
 from eipl_trt_ros.cli.steps import steps
-from eipl_trt_ros.engines.int8_options import (
-    DEFAULT_BUDGET,
-    DEFAULT_IMAGE_BUDGET,
-    METHODS,
-    Int8Options,
-)
+from eipl_trt_ros.engines.int8_options import Int8Options
 from eipl_trt_ros.engines.int8_recipe import RECIPE_NAME, Int8Recipe, read_recipe
 from eipl_trt_ros.errors import EngineError, require
 
@@ -35,16 +31,10 @@ def add_parser(subparsers: Any) -> None:
         'compare joints and images with those of fp32; prints Markdown tables.',
         epilog='example: eipl_trt precision samples/sarnn --calibration train --test test',
     )
-    parser.add_argument(
-        'bundles', type=Path, nargs='+', metavar='BUNDLE', help='folder of a bundle'
-    )
-    parser.add_argument(
-        '--calibration',
-        type=Path,
-        nargs='+',
-        default=[],
-        metavar='D',
-        help='demonstrations of the training to calibrate int8 with: recordings, or folders with '
+    add_bundles(parser)
+    add_calibration(
+        parser,
+        'demonstrations of the training to calibrate int8 with: recordings, or folders with '
         "images.npy and joints.npy (default: keep the bundle's int8.json)",
     )
     parser.add_argument(
@@ -54,11 +44,6 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         metavar='D',
         help='other demonstrations, to measure with',
-    )
-    parser.add_argument('--method', choices=METHODS, default=METHODS[0])
-    parser.add_argument('--budget', type=float, default=DEFAULT_BUDGET, metavar='RATE')
-    parser.add_argument(
-        '--image-budget', type=float, default=DEFAULT_IMAGE_BUDGET, metavar='LEVELS'
     )
     parser.set_defaults(run=run)
 

@@ -5,20 +5,12 @@
 from __future__ import annotations
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    OpaqueFunction,
-    RegisterEventHandler,
-)
-from launch.event_handlers import OnProcessExit
-from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration
-from launch_ros.substitutions import ExecutableInPackage
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from eipl_trt_ros.backends import PRECISIONS
 from eipl_trt_ros.engines.int8_options import OPERATORS, WAYS
-from eipl_trt_ros.nodes.power_launching import PACKAGE, SWITCH
+from eipl_trt_ros.nodes.launch_parts import SWITCH, listed, program, reader
 
 _ALL = 'all'
 
@@ -76,33 +68,22 @@ def _arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
-def _build(context: LaunchContext) -> list[RegisterEventHandler | ExecuteProcess]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    def listed(name: str) -> list[str]:
-        return [part.strip() for part in value(name).split(',') if part.strip()]
-
+def _build(context: LaunchContext) -> list[Action]:
+    value = reader(context)
     graphs = ['motion', 'image']
     if value('mixing') == 'true':
         graphs += ['motion_mixed', 'image_mixed']
     precisions = PRECISIONS if value('precision') == _ALL else [value('precision')]
     words = ['-v', 'build', value('bundle'), '--precision', *precisions, '--graph', *graphs]
-    words += ['--int8-way', value('int8_way'), '--int8-operators', *listed('int8_operators')]
-    if listed('calibration'):
-        words += ['--calibration', *listed('calibration')]
+    words += [
+        '--int8-way',
+        value('int8_way'),
+        '--int8-operators',
+        *listed(value('int8_operators')),
+    ]
+    calibration = listed(value('calibration'))
+    if calibration:
+        words += ['--calibration', *calibration]
     if value('force') == 'true':
         words.append('--force')
-    build = ExecuteProcess(
-        cmd=[ExecutableInPackage('eipl_trt', PACKAGE), *words],
-        output='both',
-        additional_env={'PYTHONUNBUFFERED': '1'},
-    )
-    return [RegisterEventHandler(OnProcessExit(target_action=build, on_exit=_check)), build]
-
-
-def _check(event: ProcessExited, _: LaunchContext) -> None:
-    """Let the launch fail with the build; an exception is the one way to that."""
-    if event.returncode != 0:
-        msg = f'the engines were not built (exit code {event.returncode}); see above for why'
-        raise RuntimeError(msg)
+    return program(words, 'the engines were not built')

@@ -11,17 +11,17 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import yaml
 
 import eipl_trt_ros
+from eipl_trt_ros.closing import Closing
 
 _PATIENCE = 10.0  # seconds a node gets to end by itself
 
 
-class NodeProcess:
+class NodeProcess(Closing):
     """
     A node in a process of its own; use it in a ``with`` block, which ends it.
 
@@ -80,7 +80,7 @@ class NodeProcess:
         errors = [line for line in lines if '[ERROR]' in line or '[FATAL]' in line]
         return (errors or lines)[-1]
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End the process, gently at first, and remove its files. A second call does nothing."""
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
@@ -91,14 +91,3 @@ class NodeProcess:
             except subprocess.TimeoutExpired:
                 continue
         self._folder.cleanup()
-
-    def __enter__(self) -> NodeProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.end()

@@ -5,20 +5,14 @@
 from __future__ import annotations
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    OpaqueFunction,
-    RegisterEventHandler,
-)
-from launch.event_handlers import OnProcessExit
-from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.substitutions import ExecutableInPackage, FindPackageShare
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.energy.sources import SOURCES
-from eipl_trt_ros.nodes.power_launching import PACKAGE, SWITCH
+from eipl_trt_ros.nodes.launch_parts import PACKAGE, SWITCH, listed, program, reader
 
 _NONE = 'none'
 _OPTIONS = (
@@ -111,16 +105,11 @@ def _arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
-def _evaluate(context: LaunchContext) -> list[RegisterEventHandler | ExecuteProcess]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context).strip()
-
-    def listed(name: str) -> list[str]:
-        return [part.strip() for part in value(name).split(',') if part.strip()]
-
-    words = ['evaluate', '--out', value('out'), '--precision', *listed('precision')]
+def _evaluate(context: LaunchContext) -> list[Action]:
+    value = reader(context)
+    words = ['evaluate', '--out', value('out'), '--precision', *listed(value('precision'))]
     for name in ('bag', 'bundle', 'power_measurement'):
-        for path in listed(name):
+        for path in listed(value(name)):
             words += _option(name, path)
     for name in _OPTIONS:
         words += _option(name, value(name))
@@ -128,23 +117,8 @@ def _evaluate(context: LaunchContext) -> list[RegisterEventHandler | ExecuteProc
         words += ['--baseline', value('baseline')]
     if value('live') == 'true':
         words.append('--live')
-    evaluation = ExecuteProcess(
-        cmd=[ExecutableInPackage('eipl_trt', PACKAGE), *words],
-        output='both',
-        additional_env={'PYTHONUNBUFFERED': '1'},
-    )
-    return [
-        RegisterEventHandler(OnProcessExit(target_action=evaluation, on_exit=_check)),
-        evaluation,
-    ]
+    return program(words, 'the evaluation failed')
 
 
 def _option(name: str, value: str) -> list[str]:
     return [f'--{name.replace("_", "-")}', value] if value else []
-
-
-def _check(event: ProcessExited, _: LaunchContext) -> None:
-    """Let the launch fail with the evaluation; an exception is the one way to that."""
-    if event.returncode != 0:
-        msg = f'the evaluation failed (exit code {event.returncode}); see above for why'
-        raise RuntimeError(msg)

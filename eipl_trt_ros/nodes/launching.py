@@ -23,14 +23,8 @@ from lifecycle_msgs.msg import Transition
 
 from eipl_trt_ros.backends import BACKENDS, PRECISION_CHOICES
 from eipl_trt_ros.nodes.command_settings import COMMAND_TYPES
-from eipl_trt_ros.nodes.power_launching import (
-    LOG_LEVELS,
-    PACKAGE,
-    SWITCH,
-    default_file,
-    power_node,
-    source_argument,
-)
+from eipl_trt_ros.nodes.launch_parts import PACKAGE, SWITCH, node_arguments, reader
+from eipl_trt_ros.nodes.power_launching import default_file, power_node, source_argument
 from eipl_trt_ros.nodes.predictor_settings import IMAGE_TRANSPORTS
 
 _FROM_ARGUMENTS = ('bundle', 'backend', 'precision', 'image_transport', 'command_type')
@@ -72,12 +66,7 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
             choices=BACKENDS,
             description='What executes the model; auto takes the fastest there is.',
         ),
-        DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of the node and its topics.'
-        ),
-        DeclareLaunchArgument(
-            'node_name', default_value='predictor', description='Name of the node.'
-        ),
+        *node_arguments('predictor', 'Take the time from /clock.'),
         DeclareLaunchArgument(
             'params_file',
             default_value=PathJoinSubstitution([share, 'config', 'predictor.yaml']),
@@ -90,20 +79,11 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
             description='Configure and activate the node; false leaves that to a manager.',
         ),
         DeclareLaunchArgument(
-            'use_sim_time',
-            default_value='false',
-            choices=SWITCH,
-            description='Take the time from /clock.',
-        ),
-        DeclareLaunchArgument(
             'engage',
             default_value='false',
             choices=SWITCH,
             description='Engage by itself as soon as allowed: for simulation and replay. On a '
             'robot call ~/engage.',
-        ),
-        DeclareLaunchArgument(
-            'log_level', default_value='info', choices=LOG_LEVELS, description='What to log.'
         ),
         DeclareLaunchArgument(
             'image_topic',
@@ -154,9 +134,7 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
 
 
 def _node(context: LaunchContext) -> list[Node | RegisterEventHandler]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
+    value = reader(context)
     remappings = [('image', value('image_topic')), ('joint_states', value('joint_states_topic'))]
     if value('command_topic'):
         private = '~/joint_trajectory'

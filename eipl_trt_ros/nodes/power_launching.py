@@ -14,10 +14,8 @@ from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from eipl_trt_ros.energy.sources import SOURCES
+from eipl_trt_ros.nodes.launch_parts import PACKAGE, node_arguments, reader
 
-PACKAGE = 'eipl_trt_ros'
-LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
-SWITCH = ('true', 'false')
 _TYPES: Mapping[str, type] = {
     'source': str,
     'timing_topics': str,
@@ -111,31 +109,19 @@ def _arguments() -> list[DeclareLaunchArgument]:
             default_value='',
             description='JSON file that ~/stop_measurement writes; its folder must exist.',
         ),
-        DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of the node and its topics.'
+        *node_arguments(
+            'power', 'Take the time of messages from /clock; power and frames never do.'
         ),
-        DeclareLaunchArgument('node_name', default_value='power', description='Name of the node.'),
         DeclareLaunchArgument(
             'params_file',
             default_value=default_file(),
             description='Parameters of the node; what is given here goes before them.',
         ),
-        DeclareLaunchArgument(
-            'use_sim_time',
-            default_value='false',
-            choices=SWITCH,
-            description='Take the time of messages from /clock; power and frames never do.',
-        ),
-        DeclareLaunchArgument(
-            'log_level', default_value='info', choices=LOG_LEVELS, description='What to log.'
-        ),
     ]
 
 
 def _node(context: LaunchContext) -> list[Node]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
+    value = reader(context)
     return [
         power_node(
             name=value('node_name'),

@@ -22,9 +22,9 @@ from launch_ros.substitutions import FindPackageShare
 
 from eipl_trt_ros.backends import BACKENDS, PRECISIONS
 from eipl_trt_ros.nodes.command_settings import COMMAND_TYPES
+from eipl_trt_ros.nodes.launch_parts import PACKAGE, reader
 from eipl_trt_ros.sim.positions import AREAS
 
-PACKAGE = 'eipl_trt_ros'
 MODELS = ('sarnn', 'cnnrnn', 'cnnrnnln')
 _TOPICS = {
     'joint_trajectory': '/arm_controller/joint_trajectory',
@@ -93,9 +93,7 @@ def _arguments() -> list[DeclareLaunchArgument]:
 
 
 def _actions(context: LaunchContext) -> list[Action]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
+    value = reader(context)
     share = FindPackageShare(PACKAGE)
     episodes = int(_number(context, 'episodes', 0, 10_000))
     mixing = _number(context, 'mixing', 0, 1)

@@ -61,4 +61,4 @@ def test_a_node_that_still_runs_is_ended_with_the_block(
         wait((tmp_path / 'copy.yaml').exists)
         assert process.exit_code is None
     assert process.exit_code is not None
-    process.end()
+    process.close()
