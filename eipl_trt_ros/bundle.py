@@ -28,6 +28,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from eipl_trt_ros.documents import read_yaml
 from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.files import atomic_write, safetensors_shapes, sha256_of
 from eipl_trt_ros.records import read_record, write_record
@@ -209,13 +210,12 @@ def load_bundle(path: Path | str, *, verify: bool = True) -> Bundle:
     folder = Path(path)
     yaml_path = folder / YAML_NAME
     try:
-        data = yaml.safe_load(yaml_path.read_text(encoding='utf-8'))
+        data = read_yaml(yaml_path)
     except FileNotFoundError:
         msg = f'{folder} is not a bundle: it has no {YAML_NAME}; make one with: eipl_trt import'
         raise BundleError(msg) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = ' '.join(str(error).split())
-        msg = f'{yaml_path} cannot be read: {reason}'
+    except (OSError, ValueError) as error:
+        msg = f'{yaml_path} cannot be read: {error}'
         raise BundleError(msg) from None
     try:
         bundle = _parse(data, folder)

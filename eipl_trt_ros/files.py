@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import math
+import operator
 import os
 import struct
 import tempfile
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from eipl_trt_ros.documents import parse_json
 
 _CHUNK = 1 << 20
 _HEADER_LIMIT = 100 << 20
@@ -90,7 +93,7 @@ def safetensors_places(path: Path) -> dict[str, TensorPlace]:
         if length > min(size - 8, _HEADER_LIMIT):
             msg = f'its header claims {length} bytes, but the file has {size}'
             raise ValueError(msg)
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length))
     if not isinstance(header, dict):
         msg = 'its header is not a JSON object'
         raise ValueError(msg)
@@ -101,11 +104,15 @@ def safetensors_places(path: Path) -> dict[str, TensorPlace]:
         if entry['dtype'] != 'F32':
             msg = f'tensor {name} is {entry["dtype"]}, expected F32'
             raise ValueError(msg)
-        if 8 + length + entry['data_offsets'][1] > size:
+        begin, end = entry['data_offsets']
+        if 8 + length + end > size:
             msg = f'it ends before tensor {name}'
             raise ValueError(msg)
-        shape = tuple(int(side) for side in entry['shape'])
-        places[name] = TensorPlace(shape, 8 + length + entry['data_offsets'][0])
+        shape = tuple(operator.index(side) for side in entry['shape'])
+        if min(begin, *shape, 0) < 0 or end - begin != 4 * math.prod(shape):
+            msg = f'tensor {name} of shape {shape} cannot lie from {begin} to {end}'
+            raise ValueError(msg)
+        places[name] = TensorPlace(shape, 8 + length + begin)
     return places
 
 

@@ -9,6 +9,7 @@ YAML and JSON give dictionaries; a misspelt key in one would otherwise pass for 
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from eipl_trt_ros.errors import BundleError
 
 Record = TypeVar('Record')
+_GREATEST = int(sys.float_info.max)
 
 
 def _fit(value: Any, kind: Any, where: str) -> Any:
@@ -36,6 +38,9 @@ def _fit(value: Any, kind: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return read_record(kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _GREATEST:
+            msg = f'{where} is a whole number of {value.bit_length()} bits, expected a float'
+            raise BundleError(msg)
         return float(value)
     if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
         return value

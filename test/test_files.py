@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,19 @@ def test_a_file_that_is_no_safetensors_file_is_refused(
 ) -> None:
     (tmp_path / 'w').write_bytes(data)
     with pytest.raises(ValueError, match=message):
+        safetensors_shapes(tmp_path / 'w')
+
+
+@pytest.mark.parametrize(
+    ('shape', 'place'),
+    [([4], [-8, 8]), ([4], [0, 8]), ([4], [16, 0]), ([4], [1 << 40, 0]), ([-4], [0, 16])],
+)
+def test_a_tensor_that_cannot_lie_where_it_is_said_to_is_refused(
+    tmp_path: Path, shape: list[int], place: list[int]
+) -> None:
+    header = json.dumps({'a': {'dtype': 'F32', 'shape': shape, 'data_offsets': place}}).encode()
+    (tmp_path / 'w').write_bytes(len(header).to_bytes(8, 'little') + header + bytes(16))
+    with pytest.raises(ValueError, match=r'tensor a of shape .* cannot lie from'):
         safetensors_shapes(tmp_path / 'w')
 
 

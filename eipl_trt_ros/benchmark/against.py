@@ -10,7 +10,6 @@ must exceed the spread of both runs.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros.benchmark.cases import is_ours
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import InputError
 
 _LEAST_NOISE = 0.05
@@ -57,7 +57,7 @@ def read_report(path: Path) -> Mapping[str, Any]:
 
     """
     try:
-        report = json.loads(path.read_text(encoding='utf-8'))
+        report = read_json(path)
         _medians(report)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f'{path} is not what eipl_trt bench --json writes: {error!r}'

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from eipl_trt_ros import __version__
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.energy.frames import FrameLedger, FrameSpan
 from eipl_trt_ros.energy.history import History, PowerSample
 from eipl_trt_ros.energy.idle import IdlePower, above_idle, frame_above_idle
@@ -255,7 +256,7 @@ def read_measurement(path: Path) -> dict[str, Any]:
 
     """
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_refuse)
+        found = read_json(path, _refuse)
     except (OSError, ValueError) as error:
         msg = f'the measurement {path} cannot be read: {error}; power_node writes such files'
         raise EnergyError(msg) from None

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle, load_bundle, write_bundle
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import BundleError, EngineError
 from eipl_trt_ros.files import atomic_write
 from eipl_trt_ros.records import read_record, write_record
@@ -189,7 +190,7 @@ def read_recipe(bundle: Bundle) -> Int8Recipe:
         )
         raise EngineError(msg)
     try:
-        data = json.loads(path.read_text(encoding='utf-8'))
+        data = read_json(path)
         if isinstance(data, dict) and data.get('format') != FORMAT:
             msg = f'its format is {data.get("format")!r}, this version reads {FORMAT}'
             raise BundleError(msg)

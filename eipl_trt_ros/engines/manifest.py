@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eipl_trt_ros.bundle import WEIGHTS_NAME, Bundle
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.engines.inspector import Inspection
 from eipl_trt_ros.engines.int8_recipe import REWRITE, LayerShare
 from eipl_trt_ros.engines.machine import Machine
@@ -174,7 +175,7 @@ def read_manifest(path: Path) -> Manifest:
 
     """
     try:
-        data = json.loads(path.read_text(encoding='utf-8'))
+        data = read_json(path)
         if isinstance(data, dict) and data.get('format') != FORMAT:
             msg = f'its format is {data.get("format")!r}, this version reads {FORMAT}'
             raise BundleError(msg)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
 import re
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import BundleError, CheckpointError
 from eipl_trt_ros.files import sha256_of
 from eipl_trt_ros.models.layers import position_grid
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 Tensors = dict[str, NDArray[np.float32]]
 
+_GREATEST = 1e30  # what is more, or NaN, is no bound of a normalised value
 _COMPILED = '_orig_mod.'  # what torch.compile puts before each name
 # Arguments of EIPL's training scripts that say nothing about the model: places and machines.
 _PRIVATE = ('log_dir', 'device', 'compile')
@@ -164,7 +165,7 @@ def _one_line(error: Exception) -> str:
 
 def _read_arguments(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text(encoding='utf-8'))
+        settings = read_json(path)
     except FileNotFoundError:
         msg = (
             f"there is no {path}: it is what EIPL's training scripts write beside the weights; "
@@ -183,7 +184,11 @@ def _read_arguments(path: Path) -> dict[str, Any]:
 
 def _number(settings: Mapping[str, Any], name: str, path: Path) -> float:
     value = settings.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not abs(value) < _GREATEST
+    ):
         found = f'found {value!r}' if name in settings else 'but it is not there'
         msg = f'{path} must say {name} as a number, {found}'
         raise CheckpointError(msg)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import CheckpointError
 from eipl_trt_ros.models import Model, build_model
 from eipl_trt_ros.training.settings import TrainingSettings
@@ -77,7 +78,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
     """
     try:
-        arguments = json.loads((folder / 'args.json').read_text(encoding='utf-8'))
+        arguments = read_json(folder / 'args.json')
         bounds = np.load(folder / 'joint_bounds.npy', allow_pickle=False)
         weights = torch.load(folder / 'model.pth', map_location='cpu', weights_only=True)
         settings = _settings(arguments)

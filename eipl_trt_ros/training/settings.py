@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from eipl_trt_ros.documents import parse_yaml, read_yaml
 from eipl_trt_ros.errors import EiplTrtError
 from eipl_trt_ros.spec import ModelSpec
 
@@ -116,14 +115,15 @@ def load_settings(path: Path, changes: dict[str, str] | None = None) -> Training
 
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, yaml.YAMLError) as error:
+        found = read_yaml(path)
+        changed = {name: parse_yaml(text) for name, text in (changes or {}).items()}
+    except (OSError, ValueError) as error:
         msg = f'cannot read the training settings {path}: {error}'
         raise TrainingError(msg) from error
     if not isinstance(found, dict):
         msg = f'{path}: expected a mapping of settings, found {type(found).__name__}'
         raise TrainingError(msg)
-    values = found | {name: yaml.safe_load(text) for name, text in (changes or {}).items()}
+    values = found | changed
     known = {field.name: field for field in fields(TrainingSettings)}
     unknown = sorted(set(values) - set(known))
     if unknown or 'model' not in values:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import EvaluationError
 
 FORMAT = 2
@@ -190,7 +191,7 @@ def read_board(path: str) -> Board:
     if path == PAPER:
         return paper_board()
     try:
-        data = json.loads(Path(path).read_text(encoding='utf-8'))
+        data = read_json(Path(path))
     except (OSError, ValueError) as error:
         msg = f'{path} cannot be read as a report: {error}; expected a report.json, or "{PAPER}"'
         raise EvaluationError(msg) from None
