@@ -11,7 +11,7 @@ computes one) in host memory, in their own units: the paper's steps 1 to 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -88,16 +88,23 @@ def _compiled(name: str, bundle: Bundle, threads: int) -> Case:
     return EagerCase(name, bundle, threads, compiled=True)
 
 
-def _motion(name: str, bundle: Bundle, threads: int) -> Case:
-    return PredictorCase(name, bundle, backend='onnxruntime', threads=threads, image=False)
-
-
-def _motion_and_image(name: str, bundle: Bundle, threads: int) -> Case:
-    return PredictorCase(name, bundle, backend='onnxruntime', threads=threads, image=True)
-
-
 Maker = Callable[[str, Bundle, int], Case]
 """Takes the case's name, a bundle and the number of CPU threads."""
+
+
+def _ours(*, image: bool, precision: str = 'fp32') -> Maker:
+    def make(name: str, bundle: Bundle, threads: int) -> Case:
+        return PredictorCase(
+            name,
+            bundle,
+            backend='onnxruntime',
+            threads=threads,
+            image=image,
+            precision=precision,
+        )
+
+    return make
+
 
 COMPILED = 'torch.compile'
 MOTION, MOTION_AND_IMAGE = 'ours, motion only', 'ours, motion and image'
@@ -107,10 +114,27 @@ CASES: Mapping[str, Maker] = {
     "paper's structure": PaperCase,
     'EIPL export': PlainCase,
     'EIPL export, OpenVINO': OpenVinoCase,
-    MOTION_AND_IMAGE: _motion_and_image,
-    MOTION: _motion,
+    MOTION_AND_IMAGE: _ours(image=True),
+    MOTION: _ours(image=False),
 }
 """What is timed, by name, in the order of the table; the first is what ratios compare with."""
+
+
+def with_precisions(precisions: Sequence[str]) -> Mapping[str, Maker]:
+    """
+    Give `CASES`, and ours in more precisions than fp32.
+
+    Args:
+        precisions: ``fp32``, ``fp16``, ``int8``.
+
+    """
+    more = {
+        f'{name}, {precision}': _ours(image=name == MOTION_AND_IMAGE, precision=precision)
+        for precision in precisions
+        if precision != 'fp32'
+        for name in (MOTION_AND_IMAGE, MOTION)
+    }
+    return {**CASES, **more}
 
 
 def is_ours(case: str) -> bool:

@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE
 from rich.table import Table
 
+from eipl_trt_ros.benchmark.bags import BagCost
+from eipl_trt_ros.benchmark.layers import Layer
 from eipl_trt_ros.benchmark.measure import Timing
 from eipl_trt_ros.benchmark.ros_latency import Latency
 from eipl_trt_ros.benchmark.scaling import Cost
 from eipl_trt_ros.benchmark.side_by_side import Together
+
+_NAMED = 0.02  # of a graph's time: nodes that take less share a row
 
 
 def table_of(name: str, timings: Mapping[str, Timing]) -> Table:
@@ -89,6 +93,57 @@ def together_table(title: str, times: Sequence[Together]) -> Table:
             f'{one.frame:.1f}',
             f'{(one.frame - single.frame) / more:.1f}' if more else '',
         )
+    return table
+
+
+def bag_table(name: str, costs: Sequence[BagCost]) -> Table:
+    """
+    Put one row per number of recordings and processes.
+
+    Args:
+        name: of the bundle.
+        costs: at least one.
+
+    """
+    table = Table(title=f'{name}: seconds to evaluate recordings')
+    for heading in ('bags', 'jobs', 'images', 'seconds', 'ms an image'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    for cost in costs:
+        each = 1e3 * cost.seconds / cost.images
+        figures = str(cost.bags), str(cost.jobs), str(cost.images), f'{cost.seconds:.2f}'
+        table.add_row(*figures, f'{each:.2f}')
+    return table
+
+
+def layer_table(name: str, graph: str, layers: Sequence[Layer]) -> Table:
+    """
+    Put one row per node that takes a share worth naming, and one for the rest.
+
+    Args:
+        name: of the bundle.
+        graph: of the bundle.
+        layers: at least one.
+
+    """
+    total = sum(layer.microseconds for layer in layers)
+    large = [layer for layer in layers if layer.microseconds >= _NAMED * total]
+    table = Table(
+        title=f'{name}: {graph} graph, {total:.0f} microseconds in {len(layers)} nodes',
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
+    for heading in ('node', 'operator', 'gives'):
+        table.add_column(heading, no_wrap=True)
+    for heading in ('µs', 'share'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    for layer in large:
+        shape = 'x'.join(map(str, layer.shape))
+        share = f'{100 * layer.microseconds / total:.0f} %'
+        name = layer.name.removesuffix('_nchwc').removesuffix('_activation')
+        table.add_row(name, layer.operator, shape, f'{layer.microseconds:.0f}', share)
+    rest = total - sum(layer.microseconds for layer in large)
+    others = f'{len(layers) - len(large)} others'
+    table.add_row(others, '', '', f'{rest:.0f}', f'{100 * rest / total:.0f} %')
     return table
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,8 @@ _EXAMPLES = """examples:
   eipl_trt bench --bundle samples/sarnn --bundle samples/cnnrnn
   eipl_trt bench --bundle samples/sarnn --threads 1 2 --frames 1000 --json bench.json
   eipl_trt bench --bundle samples/sarnn --against bench.json
+  eipl_trt bench --bundle samples/sarnn --layers --precision fp32 fp16 int8
+  eipl_trt bench --bundle samples/sarnn --bag samples/demonstration
   eipl_trt bench --bundle samples/sarnn --ros
 
 A frame is the whole way from the camera picture and the joints to the predicted joints (and
@@ -52,6 +55,15 @@ def add_parser(subparsers: Any) -> None:
         help='processor threads for one frame, one run for each number (default: 1)',
     )
     parser.add_argument(
+        '--precision',
+        nargs='+',
+        choices=['fp32', 'fp16', 'int8'],
+        default=['fp32'],
+        dest='precisions',
+        help='time ours in these too; on a processor fp16 and int8 are exact arithmetic, right in '
+        'their errors but not in their time (default: fp32; --gpu times all that are built)',
+    )
+    parser.add_argument(
         '--compile', action='store_true', help='time torch.compile too; it compiles for a minute'
     )
     parser.add_argument(
@@ -65,6 +77,24 @@ def add_parser(subparsers: Any) -> None:
         action='store_true',
         help='time several models in one process and images of other sizes too; with --gpu, '
         'models side by side that copy a picture in once, or each its own',
+    )
+    parser.add_argument(
+        '--bag',
+        type=Path,
+        metavar='DIR',
+        help='time the evaluation of this recording too, several times over, by one process and '
+        'by several',
+    )
+    parser.add_argument(
+        '--layers',
+        action='store_true',
+        help='show too which nodes of the graphs the time goes to, on the processor',
+    )
+    parser.add_argument(
+        '--glibc-defaults',
+        action='store_true',
+        help='let the C library hand freed memory back to the kernel in every frame, as it does '
+        'in a script of your own: slows PyTorch down',
     )
     parser.add_argument(
         '--ros',
@@ -99,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
     if args.ros and args.against is not None:
         msg = 'what --ros times cannot be compared with --against: leave one of the two out'
         raise InputError(msg)
-    keep_freed_memory()  # else PyTorch is timed at its worst: the kernel clears pages each frame
+    if not args.glibc_defaults:
+        keep_freed_memory()  # else PyTorch is timed at its worst: the kernel clears pages
     console = rich_console.Console()
     old = read_report(args.against) if args.against is not None else None
     bundles = [load_bundle(path) for path in args.bundles]
@@ -109,6 +140,10 @@ def run(args: argparse.Namespace) -> int:
         report: dict[str, Any] = {'machine': machine, 'ros': _time_node(console, bundles, args)}
     else:
         report = {'machine': machine, 'runs': _time_models(console, bundles, args)}
+        if args.layers:
+            report['layers'] = _time_layers(console, bundles, args)
+        if args.bag is not None:
+            report['bags'] = _time_bags(console, bundles, args)
         if args.scaling:
             time_scaling = _time_together if args.gpu else _time_scaling
             report['scaling'] = time_scaling(console, bundles, args)
@@ -121,14 +156,14 @@ def run(args: argparse.Namespace) -> int:
 def _time_models(
     console: Any, bundles: list[Bundle], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from eipl_trt_ros.benchmark.cases import CASES, COMPILED  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.cases import COMPILED, with_precisions  # noqa: PLC0415
     from eipl_trt_ros.benchmark.measure import time_bundle  # noqa: PLC0415
     from eipl_trt_ros.benchmark.report import roofline_lines, run_record  # noqa: PLC0415
     from eipl_trt_ros.benchmark.roofline import measure_ceilings  # noqa: PLC0415
     from eipl_trt_ros.benchmark.tables import table_of  # noqa: PLC0415
 
     without = () if args.compile else (COMPILED,)
-    makers = CASES
+    makers = with_precisions(args.precisions)
     if args.gpu:
         from eipl_trt_ros.benchmark.gpu import GPU_CASES  # noqa: PLC0415
 
@@ -205,6 +240,38 @@ def _time_together(
             found.append(
                 {'model': bundle.name, 'by': 'models', 'precision': precision, 'costs': costs}
             )
+    return found
+
+
+def _time_layers(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from eipl_trt_ros.benchmark.layers import GRAPHS, layer_times  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import layer_table  # noqa: PLC0415
+
+    found = []
+    for bundle in bundles:
+        for graph in GRAPHS:
+            layers = layer_times(bundle, graph, threads=args.threads[0], frames=args.frames)
+            console.print(layer_table(bundle.name, graph, layers))
+            nodes = [asdict(layer) for layer in layers]
+            found.append({'model': bundle.name, 'graph': graph, 'layers': nodes})
+    return found
+
+
+def _time_bags(
+    console: Any, bundles: list[Bundle], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    require('rosbags', install='pip install rosbags', needed_for='--bag')
+    from eipl_trt_ros.benchmark.bags import BAGS, cost_by_bags  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.tables import bag_table  # noqa: PLC0415
+
+    found = []
+    jobs = sorted({1, os.cpu_count() or 1})
+    for bundle in bundles:
+        costs = cost_by_bags(bundle, args.bag, threads=args.threads[0], jobs=jobs, counts=BAGS)
+        console.print(bag_table(bundle.name, costs))
+        found.append({'model': bundle.name, 'costs': [asdict(cost) for cost in costs]})
     return found
 
 

@@ -10,6 +10,8 @@ from builders import SPECS, write_random_bundle
 
 from eipl_trt_ros.cli import main
 
+SAMPLES = Path(__file__).parents[2] / 'samples'
+
 
 def test_bench_shows_a_table_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -28,6 +30,26 @@ def test_bench_shows_a_table_and_writes_json(
         assert name in shown
         assert f'{timing["median"]:.2f}' in shown
         assert timing['frames'] == 5
+
+
+def test_bench_times_other_precisions_nodes_and_recordings_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('eipl_trt_ros.benchmark.bags.BAGS', (2,))  # for the sake of time
+    out = tmp_path / 'bench.json'
+    arguments = ['bench', '--bundle', str(SAMPLES / 'cnnrnn'), '--frames', '3', '--json', str(out)]
+    more = ['--precision', 'fp16', 'int8', '--layers', '--bag', str(SAMPLES / 'demonstration')]
+    assert main([*arguments, *more, '--glibc-defaults']) == 0
+    shown = capsys.readouterr().out
+    report = json.loads(out.read_text())
+    (run,) = report['runs']
+    ours = [name for name in run['timings'] if name.startswith('ours, motion only')]
+    assert ours == ['ours, motion only', 'ours, motion only, fp16', 'ours, motion only, int8']
+    assert [graph['graph'] for graph in report['layers']] == ['motion', 'image']
+    assert 'motion graph' in shown
+    (bags,) = report['bags']
+    assert {cost['bags'] for cost in bags['costs']} == {2}
+    assert 'seconds to evaluate recordings' in shown
 
 
 def test_a_run_against_one_that_was_much_faster_fails(
