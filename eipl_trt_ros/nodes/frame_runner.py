@@ -30,12 +30,15 @@ from eipl_trt_ros.nodes.predictor_settings import PredictorSettings
 from eipl_trt_ros.nodes.statistics import FrameStatistics
 from eipl_trt_ros.predictor import Predictor, open_predictor
 from eipl_trt_ros.robot import CameraSpec
+from eipl_trt_ros.scheduling import keep_to
 
 _WARM_UP_FRAMES = 3
 
 
 def open_all(settings: PredictorSettings) -> AnyPredictor:
-    """Make the predictor of every model, and put several together."""
+    """Make every model's predictor, and put several together; in the thread that runs them."""
+    if settings.cores:
+        keep_to(settings.cores)  # first: threads made by this one inherit its cores
     if len(settings.folders) == 1:
         return open_and_warm_up(settings, settings.folders[0])
     arbiter = ArbiterSettings(

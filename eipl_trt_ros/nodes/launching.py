@@ -29,6 +29,8 @@ from eipl_trt_ros.nodes.predictor_settings import IMAGE_TRANSPORTS
 
 _FROM_ARGUMENTS = ('bundle', 'backend', 'precision', 'image_transport', 'command_type')
 _FLAGS = ('engage', 'use_sim_time')
+_NUMBERS = {'threads': int, 'cpu_affinity': list[int], 'priority': int}
+"""Arguments that go before params_file only where they are given."""
 
 
 def launch_predictor(model: str) -> LaunchDescription:
@@ -71,6 +73,21 @@ def _arguments(model: str) -> list[DeclareLaunchArgument]:
             'params_file',
             default_value=PathJoinSubstitution([share, 'config', 'predictor.yaml']),
             description='Parameters of the node; what is a launch argument here goes before them.',
+        ),
+        DeclareLaunchArgument(
+            'threads',
+            default_value='',
+            description='CPU threads for one inference. Empty: as in params_file.',
+        ),
+        DeclareLaunchArgument(
+            'cpu_affinity',
+            default_value='',
+            description='Cores for the inference, such as [2, 3]. Empty: as in params_file.',
+        ),
+        DeclareLaunchArgument(
+            'priority',
+            default_value='',
+            description='Real-time priority of the process, 1 to 99. Empty: as in params_file.',
         ),
         DeclareLaunchArgument(
             'autostart',
@@ -148,6 +165,9 @@ def _node(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     }
     for name in _FLAGS:
         parameters[name] = ParameterValue(LaunchConfiguration(name), value_type=bool)
+    for name, kind in _NUMBERS.items():
+        if value(name):
+            parameters[name] = ParameterValue(LaunchConfiguration(name), value_type=kind)
     node = LifecycleNode(
         package=PACKAGE,
         executable='predictor_node',

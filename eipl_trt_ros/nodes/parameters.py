@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-Value = bool | int | float | str | list[str]
+Value = bool | int | float | str | list[str] | list[int]
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,13 @@ from eipl_trt_ros.nodes.managed import ManagedNode
 from eipl_trt_ros.nodes.parameters import declare, wrong_choice
 from eipl_trt_ros.nodes.predictor_settings import (
     AUTOSTART,
+    PRIORITY,
     SETTINGS,
     PredictorSettings,
     read_settings,
 )
 from eipl_trt_ros.nodes.process import run_node, spin, take_turns_quickly
+from eipl_trt_ros.scheduling import take_priority
 
 _DIAGNOSTICS_PERIOD = 1.0  # seconds; REP 107
 _ALL_SETTINGS = (*SETTINGS, *COMMAND_SETTINGS)
@@ -85,7 +87,7 @@ class PredictorNode(ManagedNode):
         self._intake: Intake | None = None
         super().__init__(name, **settings)
         self.add_on_set_parameters_callback(self._check_parameters)
-        declare(self, (AUTOSTART, *_ALL_SETTINGS))
+        declare(self, (AUTOSTART, PRIORITY, *_ALL_SETTINGS))
         self._diagnostics = PredictorDiagnostics(self.get_fully_qualified_name())
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -97,6 +99,11 @@ class PredictorNode(ManagedNode):
     def autostart(self) -> bool:
         """Whether the node brings itself up."""
         return bool(self.get_parameter(AUTOSTART.name).value)
+
+    @property
+    def priority(self) -> int:
+        """Real-time priority that its process is to have; 0 for none."""
+        return int(self.get_parameter(PRIORITY.name).value)
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         reason = wrong_choice(_ALL_SETTINGS, parameters)
@@ -246,6 +253,10 @@ def _arm(predictor: AnyPredictor) -> Bundle:
 
 
 def _work(node: PredictorNode) -> None:
+    if node.priority:
+        refusal = take_priority(node.priority)  # of the middleware's threads too
+        if refusal is not None:
+            node.get_logger().warning(refusal)
     if node.autostart:
         node.bring_up()
     spin(node)

@@ -23,6 +23,16 @@ AUTOSTART = Setting(
     read_only=True,
 )
 
+PRIORITY = Setting(
+    'priority',
+    0,
+    'Real-time priority (SCHED_FIFO) of all threads of the process, so that other programs do not '
+    'hold frames up; 0 is the usual scheduling. The system must allow it (rtprio).',
+    low=0,
+    high=99,
+    read_only=True,
+)
+
 SETTINGS = (
     Setting('bundle', '', 'Folder of the bundle to run.'),
     Setting(
@@ -72,6 +82,11 @@ SETTINGS = (
         choices=PRECISION_CHOICES,
     ),
     Setting('threads', 1, 'CPU threads for one inference.', low=1, high=64),
+    Setting(
+        'cpu_affinity',
+        [-1],
+        'Processor cores for the inference thread, and for those of one inference; [-1] is any.',
+    ),
     Setting(
         'input_mixing',
         1.0,
@@ -142,6 +157,7 @@ class PredictorSettings:
     backend: str
     precision: str
     threads: int
+    cpu_affinity: list[int]
     input_mixing: float
     image_transport: str
     image_reliability: str
@@ -149,6 +165,11 @@ class PredictorSettings:
     joint_wait: float
     time_jump: float
     reset_gap: float
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Processor cores for the inference thread; empty for any."""
+        return () if list(self.cpu_affinity) == [-1] else tuple(self.cpu_affinity)
 
     @property
     def folders(self) -> tuple[str, ...]:

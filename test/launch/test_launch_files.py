@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import pytest
+from rcl_interfaces.srv import GetParameters
 from ros_world import PATIENCE, until
 
 if importlib.util.find_spec('ros2launch') is None:
@@ -70,6 +72,27 @@ def test_topics_go_where_the_arguments_point(launch, world):
         until(lambda topic=topic: robot.count_publishers(f'{space}/{topic}') == 1, topic)
     for topic in ('eye/image/compressed', 'arm/joint_states'):
         until(lambda topic=topic: robot.count_subscribers(f'{space}/{topic}') == 1, topic)
+
+
+def test_threads_cores_and_priority_reach_the_node_and_else_the_file_counts(launch, world):
+    core = max(os.sched_getaffinity(0))
+    running = launch(
+        'cnnrnn.launch.py',
+        f'namespace:={world.namespace[1:]}',
+        f'cpu_affinity:=[{core}]',
+        'priority:=1',
+    )
+    running.wait_for('active', 'predictor')
+    robot = world.robot()
+    client = robot.create_client(GetParameters, 'predictor/get_parameters')
+    assert client.wait_for_service(PATIENCE)
+    names = ['threads', 'cpu_affinity', 'priority']
+    future = client.call_async(GetParameters.Request(names=names))
+    until(future.done, 'the parameters')
+    threads, cores, priority = future.result().values
+    assert threads.integer_value == 1
+    assert list(cores.integer_array_value) == [core]
+    assert priority.integer_value == 1
 
 
 def test_without_autostart_the_node_waits_to_be_configured(launch, world):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -93,6 +94,30 @@ def test_a_node_goes_through_its_whole_life(world, random_bundle):
                 f'{name} of a node that is {state}',
             )
         assert inference_threads() == (state != 'unconfigured')
+
+
+def test_the_inference_thread_keeps_to_its_cores_and_takes_them_with_it(world, random_bundle):
+    cores = os.sched_getaffinity(0)
+    core = max(cores)
+    node = world.predictor(random_bundle(), cpu_affinity=[core])
+    kept = {thread.name: thread.native_id for thread in threading.enumerate()}
+    assert os.sched_getaffinity(kept['inference']) == {core}
+    assert os.sched_getaffinity(kept['intake']) == cores
+    for step in ('deactivate', 'cleanup'):
+        assert world.run(getattr(node, f'trigger_{step}')).name == 'SUCCESS'
+    assert {'inference', 'intake'}.isdisjoint(thread.name for thread in threading.enumerate())
+    any_core = Parameter('cpu_affinity', value=[-1])
+    assert world.run(lambda: node.set_parameters([any_core]))[0].successful
+    assert world.run(node.bring_up), node.failure
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == 'inference')
+    assert os.sched_getaffinity(thread.native_id) == cores
+
+
+def test_cores_that_are_not_there_are_a_clear_failure(world, random_bundle):
+    node = world.predictor(random_bundle(), active=False, cpu_affinity=[4096])
+    assert not world.run(node.bring_up)
+    assert 'cannot be kept to the cores [4096]: this process has the cores' in node.failure
+    assert inference_threads() == 0
 
 
 def test_shutting_down_an_active_node_releases_everything(world, random_bundle):
@@ -268,7 +293,34 @@ def test_a_node_with_autostart_comes_up_as_a_process_and_leaves_quietly(world, r
     assert 'Traceback' not in errors
 
 
-@pytest.mark.parametrize('argument', ['precision:=fp64', 'slop:=-1.0', 'threads:=many'])
+def test_a_process_runs_at_the_priority_or_says_how_to_allow_it(world, random_bundle):
+    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
+    command += ['-p', 'autostart:=true', '-p', f'bundle:={random_bundle().path}']
+    command += ['-p', 'priority:=3', '-r', f'__ns:={world.namespace}']
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            manager = Manager(world)
+            until(lambda: manager.state == 'active', 'the node')
+            tasks = Path(f'/proc/{process.pid}/task').iterdir()
+            found = {
+                (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority)
+                for thread in (int(task.name) for task in tasks)
+            }
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    refused = 'priority 3 was refused' in errors
+    assert found == ({(os.SCHED_OTHER, 0)} if refused else {(os.SCHED_FIFO, 3)})
+    assert errors.count('[WARN]') == refused
+
+
+@pytest.mark.parametrize(
+    'argument',
+    ['precision:=fp64', 'slop:=-1.0', 'threads:=many', 'priority:=100', 'cpu_affinity:=[0.5]'],
+)
 def test_a_process_with_a_bad_parameter_ends_with_one_line(argument):
     command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
     command += ['-p', argument, '-r', f'__ns:=/t{uuid.uuid4().hex[:8]}']

@@ -16,7 +16,7 @@ from ros_world import until
 from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.nodes.command_settings import COMMAND_SETTINGS
 from eipl_trt_ros.nodes.predictor_node import PredictorNode
-from eipl_trt_ros.nodes.predictor_settings import SETTINGS
+from eipl_trt_ros.nodes.predictor_settings import PRIORITY, SETTINGS
 from eipl_trt_ros.spec import ModelSpec
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_the_file_of_defaults_holds_every_parameter_with_its_default() -> None:
     told = read('predictor.yaml')['/**']['ros__parameters']
     settings = {
         setting.name: setting.default
-        for setting in (*SETTINGS, *COMMAND_SETTINGS)
+        for setting in (PRIORITY, *SETTINGS, *COMMAND_SETTINGS)
         if setting.name not in ARGUMENTS
     }
     assert told == settings
