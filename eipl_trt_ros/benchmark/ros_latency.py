@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from eipl_trt_ros.bundle import Bundle, write_bundle
 from eipl_trt_ros.errors import BackendError
 from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.robot import CameraSpec
+
+if TYPE_CHECKING:  # its module needs ROS
+    from eipl_trt_ros.nodes.frame_timing import FrameTiming
 
 _SECONDS = 6.0
 _MORE_PATIENCE = 60.0
@@ -82,11 +85,16 @@ class Latency:
         stream: how images were sent.
         sent, dropped: images, and those of them that did not become a frame.
         p50, p99: from the image's stamp, taken before it is published, to the published command.
-        topic: of this until the image reached the node: publishing and transport; median.
+        publish: of this in the camera's ``publish()``, or until the image reached the node, where
+            that was sooner; median.
+        topic: from there until the image reached the node: transport, waking up, deserialising;
+            median.
         wait: from there until the inference thread took it up; median.
         decode: from the message to a picture; median.
         model: steps 1 to 5 of the motion graph; median.
         rest: publishing the command, and what else Python does; median.
+        own, own_p99: what the node adds to the camera's ``publish()`` and the model: topic, wait,
+            decode and rest of each frame together.
         cpu: the nodes' processor time over the time, 1 being a whole core.
 
     """
@@ -96,11 +104,14 @@ class Latency:
     dropped: int
     p50: float
     p99: float
+    publish: float
     topic: float
     wait: float
     decode: float
     model: float
     rest: float
+    own: float
+    own_p99: float
     cpu: float
 
 
@@ -204,24 +215,49 @@ def summarise(stream: Stream, results: Sequence[Mapping[str, Any]]) -> Latency:
 
     sent = sum(int(result['sent']) for result in results)
     dropped = sent - sum(len(result['frames']) for result in results)
-    frames = [FrameTiming(*values) for result in results for values in result['frames'][_FIRST:]]
-    if not frames:
+    rows = []
+    for result in results:
+        published = dict(result['published'])
+        frames = [FrameTiming(*values) for values in result['frames'][_FIRST:]]
+        rows += [_parts(frame, published[frame.stamp]) for frame in frames]
+    if not rows:
         msg = f'{stream.label} at {stream.rate_hz:g} Hz: {sent - dropped} of {sent} arrived'
         raise BackendError(msg)
-    parts = np.array(
-        [
-            (
-                one.stamp_to_command,
-                one.stamp_to_command - one.receive_to_command,
-                one.started - one.received,
-                one.decode,
-                one.motion_total,
-                one.commanded - one.started - one.decode - one.motion_total,
-            )
-            for one in frames
-        ]
+    parts = np.array(rows) / 1e6
+    p50, publish, topic, wait, decode, model, rest, own = (
+        float(x) for x in np.median(parts, axis=0)
     )
-    p50, topic, wait, decode, model, rest = (float(x) for x in np.median(parts, axis=0) / 1e6)
-    p99 = float(np.percentile(parts[:, 0], 99) / 1e6)
-    cpu = sum(float(result['cpu']) for result in results)
-    return Latency(stream, sent, dropped, p50, p99, topic, wait, decode, model, rest, cpu)
+    p99, own_p99 = (float(x) for x in np.percentile(parts[:, [0, -1]], 99, axis=0))
+    return Latency(
+        stream=stream,
+        sent=sent,
+        dropped=dropped,
+        p50=p50,
+        p99=p99,
+        publish=publish,
+        topic=topic,
+        wait=wait,
+        decode=decode,
+        model=model,
+        rest=rest,
+        own=own,
+        own_p99=own_p99,
+        cpu=sum(float(result['cpu']) for result in results),
+    )
+
+
+def _parts(frame: FrameTiming, publish: int) -> tuple[int, ...]:
+    """Take a frame apart, in ns: whole, publish, topic, wait, decode, model, rest, own."""
+    arrival = frame.stamp_to_command - frame.receive_to_command
+    publish = min(publish, arrival)
+    rest = frame.commanded - frame.started - frame.decode - frame.motion_total
+    return (
+        frame.stamp_to_command,
+        publish,
+        arrival - publish,
+        frame.started - frame.received,
+        frame.decode,
+        frame.motion_total,
+        rest,
+        frame.stamp_to_command - publish - frame.motion_total,
+    )

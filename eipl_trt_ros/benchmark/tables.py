@@ -12,7 +12,6 @@ from rich.table import Table
 from eipl_trt_ros.benchmark.bags import BagCost
 from eipl_trt_ros.benchmark.layers import Layer
 from eipl_trt_ros.benchmark.measure import Timing
-from eipl_trt_ros.benchmark.ros_latency import Latency
 from eipl_trt_ros.benchmark.scaling import Cost
 from eipl_trt_ros.benchmark.side_by_side import Together
 
@@ -145,38 +144,3 @@ def layer_table(name: str, graph: str, layers: Sequence[Layer]) -> Table:
     others = f'{len(layers) - len(large)} others'
     table.add_row(others, '', '', f'{rest:.0f}', f'{100 * rest / total:.0f} %')
     return table
-
-
-def latency_table(name: str, latencies: Sequence[Latency]) -> Table:
-    """
-    Put one row per way of sending images.
-
-    Args:
-        name: of the bundle.
-        latencies: at least one.
-
-    """
-    table = Table(
-        title=f'{name}: milliseconds from the stamp of an image to the command',
-        box=SIMPLE,
-        padding=(0, 0, 0, 1),
-    )
-    table.add_column('image', no_wrap=True)
-    headings = ('Hz', 'p50', 'p99', 'topic', 'wait', 'decode', 'model', 'rest', 'lost', 'CPU')
-    for heading in headings:
-        table.add_column(heading, justify='right', no_wrap=True)
-    for latency in latencies:
-        parts = (latency.topic, latency.wait, latency.decode, latency.model, latency.rest)
-        table.add_row(
-            latency.stream.label,
-            f'{latency.stream.rate_hz:g}',
-            *(_short(part) for part in (latency.p50, latency.p99, *parts)),
-            f'{100 * latency.dropped / latency.sent:.0f}%',
-            f'{100 * latency.cpu:.0f}%',
-        )
-    return table
-
-
-def _short(milliseconds: float) -> str:
-    """Write three digits, so that many columns fit into a terminal."""
-    return f'{milliseconds:.{2 if milliseconds < 10 else 1 if milliseconds < 100 else 0}f}'

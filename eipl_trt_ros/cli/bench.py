@@ -279,14 +279,16 @@ def _time_node(
     console: Any, bundles: list[Bundle], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     from eipl_trt_ros.benchmark.ros_latency import FLEET, MATRIX, time_node  # noqa: PLC0415
-    from eipl_trt_ros.benchmark.tables import latency_table  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.ros_table import markdown_table  # noqa: PLC0415
 
     found = []
     for bundle in bundles:
         with progress_bar(f'{bundle.name}: timing the node') as progress:
             streams = (*MATRIX, *FLEET)
             latencies = time_node(bundle, streams, threads=args.threads[0], progress=progress)
-        console.print(latency_table(bundle.name, latencies))
+        console.print(f'{bundle.name}: milliseconds from the stamp of an image to the command\n')
+        # as it is, without the terminal's width: it can be pasted into a page
+        console.out(markdown_table(latencies), highlight=False)
         found.append({'model': bundle.name, 'latencies': [asdict(one) for one in latencies]})
     return found
 
