@@ -3,8 +3,10 @@
 """
 A GPU through pycuda, on its primary context, which TensorRT uses as well.
 
-The context is made current for a call and taken off again, whatever happens: a context that is
-left on a thread's stack aborts the process at exit, and another thread's calls fail without one.
+The context is made current for a call and taken off again, whatever happens: another thread's
+calls fail without one. Frames do this by the driver. pycuda has a stack of contexts of its own,
+where its objects look for theirs, and aborts the process when a thread ends that has one on it; a
+daemon thread may end in any frame. So one is there only while pycuda's objects are made or freed.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ class CudaDevice:
             msg = f'there is no usable GPU: {error}'
             raise BackendError(msg) from None
         self._driver = find_driver()
-        self._current = _Current(self._cuda, context)
         self._context = int(context.handle)
+        self._current = _Current(self._driver, self._context, self._cuda.Error)
+        self._of_pycuda = _OfPycuda(self._cuda, context)
         self._memory: list[Any] = []
         self._recordings: list[ctypes.c_void_p] = []
         self._recording = False
@@ -63,7 +66,7 @@ class CudaDevice:
         self._events = [ctypes.c_void_p() for _ in range(MARKS)]
         self._milliseconds = ctypes.c_float()
         self._synchronize = self._driver['cuStreamSynchronize']
-        with self._current:
+        with self._current, self._of_pycuda:
             self.name: str = self._cuda.Context.get_device().name()
             self._stream = self._cuda.Stream()
             self.stream = int(self._stream.handle)
@@ -96,7 +99,8 @@ class CudaDevice:
 
     def allocate(self, size: int) -> int:
         """See `Device`."""
-        memory = self._cuda.mem_alloc(size)
+        with self._of_pycuda:
+            memory = self._cuda.mem_alloc(size)
         self._memory.append(memory)
         self.clear(int(memory), size)
         return int(memory)
@@ -179,7 +183,7 @@ class CudaDevice:
         if not self._open:
             return
         self._open = False
-        with self._current:
+        with self._current, self._of_pycuda:
             with contextlib.suppress(BackendError):
                 self.synchronize()
             for recording in self._recordings:
@@ -193,13 +197,25 @@ class CudaDevice:
 
 
 class _Current:
-    """Makes a context the thread's own for a block; may be entered again, and by any thread."""
+    """
+    Makes a context the thread's own for a block; may be entered again, and by any thread.
 
-    def __init__(self, cuda: Any, context: Any) -> None:
-        self._push, self._pop, self._error = context.push, cuda.Context.pop, cuda.Error
+    Args:
+        calls: the driver.
+        context: the context's handle.
+        error: pycuda's, which comes out of the block as a BackendError.
+
+    """
+
+    def __init__(self, calls: Driver, context: int, error: type[Exception]) -> None:
+        self._push, self._pop = calls['cuCtxPushCurrent_v2'], calls['cuCtxPopCurrent_v2']
+        self._context, self._popped = context, ctypes.byref(ctypes.c_void_p())
+        self._failure, self._error = calls.failure, error
 
     def __enter__(self) -> None:
-        self._push()
+        result = self._push(self._context)
+        if result != 0:
+            raise self._failure('cuCtxPushCurrent', result)
 
     def __exit__(
         self,
@@ -207,9 +223,22 @@ class _Current:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._pop()
+        self._pop(self._popped)
         if error is not None and isinstance(error, self._error):
             raise BackendError(' '.join(str(error).split())) from error
+
+
+class _OfPycuda:
+    """Has a context on pycuda's own stack for a block, too, which its objects ask for theirs."""
+
+    def __init__(self, cuda: Any, context: Any) -> None:
+        self._push, self._pop = context.push, cuda.Context.pop
+
+    def __enter__(self) -> None:
+        self._push()
+
+    def __exit__(self, *_: object) -> None:
+        self._pop()
 
 
 @contextlib.contextmanager

@@ -148,25 +148,20 @@ def test_a_plan_that_tensorrt_itself_refuses_is_told_in_one_line(own_bundle, mon
 
 @pytest.mark.alone
 def test_out_of_device_memory_is_told_and_everything_is_given_back(own_bundle) -> None:
-    import pycuda.driver as cuda  # noqa: PLC0415
-
-    device, taken, size = CudaDevice(), [], 1 << 34
-    with device.current():
-        while size > 1 << 16:
-            try:
-                taken.append(cuda.mem_alloc(size))
-            except cuda.MemoryError:
-                size >>= 1
+    device, size = CudaDevice(), 1 << 34
+    while size > 1 << 16:
+        try:
+            with device.current():
+                device.allocate(size)
+        except BackendError:
+            size >>= 1
     with pytest.raises(EiplTrtError, match=r'(?i)out.?of.?memory') as e:
         open_engines(own_bundle, 'fp32')
     assert '\n' not in str(e.value)
-    with device.current():
-        for memory in taken:
-            memory.free()
+    device.close()
     backend = open_engines(own_bundle, 'fp32')
     backend.run_motion()
     backend.close()
-    device.close()
 
 
 def test_auto_takes_the_engines(own_bundle) -> None:
@@ -186,8 +181,11 @@ def start():
     backend = open_engines(load_bundle({path!r}), "fp32")
     backend.run_motion()
 
+running = threading.Event()
+
 def run_on():
     start()
+    running.set()
     while True:
         backend.run_motion()
 """
@@ -200,7 +198,7 @@ ENDS = {
         3,
     ),
     'left while a thread of its own runs frames': (
-        'threading.Thread(target=run_on, daemon=True).start(); time.sleep(8)',
+        'threading.Thread(target=run_on, daemon=True).start(); running.wait(); time.sleep(0.5)',
         0,
     ),
 }
