@@ -138,6 +138,7 @@ def _layer(entry: Any) -> EngineLayer:
     outputs = entry.get('Outputs', [])
     given = [_type(tensor) for tensor in outputs]
     taken = [_type(tensor) for tensor in entry.get('Inputs', [])]
+    taken += [_type(tensor) for tensor in entry.get('Constants', [])]
     weights = entry.get('Weights')
     if isinstance(weights, Mapping):
         taken.append(_type_in(str(weights.get('Type', ''))))
@@ -145,7 +146,10 @@ def _layer(entry: Any) -> EngineLayer:
     layer = EngineLayer(
         str(entry.get('Name', '')), kind, UNKNOWN, _format(outputs[0]) if outputs else UNKNOWN
     )
-    precision = _narrowest(given if _reformats(layer) else [*taken, *given])
+    # what a layer gives may be the next one's: kernels round to a type after computing in another
+    precision = UNKNOWN if _reformats(layer) else _narrowest(taken)
+    if precision == UNKNOWN:
+        precision = _narrowest(given)
     if precision == UNKNOWN and given:
         precision = given[0]  # whole numbers, such as an index
     return EngineLayer(layer.name, kind, precision, layer.format)

@@ -1,10 +1,11 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine inspector says, in the spellings that NVIDIA documents."""
+"""What the engine inspector says, as NVIDIA documents it and as TensorRT-RTX said it on a GPU."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from eipl_trt_ros.engines.requests import asked_layers
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.records import read_record, write_record
 
+# of engines that TensorRT-RTX 1.6.1.120 built on an H200; strides and tactics left out
+INSPECTED = Path(__file__).parent / 'inspected'
 CHW32 = 'Thirty-two wide channel vectorized row major Int8 format'
 HWC8 = 'Channel major FP16 format where channel % 8 == 0'
 ROWS = 'Row major linear FP32'
@@ -104,7 +107,7 @@ def test_tensorrt_10_says_type_and_format_in_one_field() -> None:
 
 def test_tensorrt_11_says_them_in_two() -> None:
     found = inspect(json.dumps(TENSORRT_11), ASKED)
-    assert [entry.precision for entry in found.layers] == ['int8', 'int8', 'fp32', 'int64']
+    assert [entry.precision for entry in found.layers] == ['fp32', 'int8', 'fp32', 'int64']
     assert found.layers[0].format == 'Row major linear FP32 format (kLINEAR)'.replace(
         'FP32', 'INT8'
     )
@@ -113,6 +116,34 @@ def test_tensorrt_11_says_them_in_two() -> None:
     assert '0 of 2 fell back from int8; 0 of 1 fell back from fp16, 1 cannot be told' in (
         found.summary
     )
+
+
+def test_a_real_engine_in_fp16_tells_which_layers_are_and_which_fell_back() -> None:
+    asked = [*(f'pos_encoder/conv{number}' for number in (1, 2, 3)), 'lstm/from_input']
+    text = (INSPECTED / 'sarnn-motion-fp16.json').read_text()
+    found = inspect(text, dict.fromkeys(asked, 'fp16'))
+    assert [one.got for one in found.asked] == ['fp16', 'fp16', 'fp16', 'fp32']
+    assert [layer.precision for layer in found.layers] == ['fp16'] * 5 + ['fp32'] * 7
+    assert found.layers[1].kind == 'runtime_fusion'
+    assert found.layers[1].format == '(NHWC) Channel major format'
+    assert found.summary == (
+        '12 layers (7 in fp32, 5 in fp16); 0 reformats; '
+        '1 of 4 fell back from fp16 (lstm/from_input to fp32)'
+    )
+
+
+def test_a_kernel_that_only_rounds_to_int8_is_not_in_int8_in_a_real_engine() -> None:
+    linear = [f'encoder_image/linear{number}' for number in (1, 2)]
+    linear += ['lstm/from_input', 'lstm/from_state']
+    asked = [*linear, 'decoder_joint/linear', 'encoder_image/conv5']
+    text = (INSPECTED / 'cnnrnn-motion-int8.json').read_text()
+    found = inspect(text, dict.fromkeys(asked, 'int8'))
+    assert [one.got for one in found.asked] == ['int8'] * 4 + ['fp32', 'fp16']
+    whole = [layer.name for layer in found.layers if layer.precision == 'int8']
+    assert [name.partition('_myl')[0] for name in whole] == linear
+    (rounding,) = (one for one in found.layers if one.name.startswith('__myl_MulMinMaxRounCast'))
+    assert rounding.precision == 'fp32'
+    assert found.reformats == 0
 
 
 def test_an_engine_that_kept_only_names_tells_no_precision() -> None:
