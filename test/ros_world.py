@@ -35,11 +35,13 @@ PATIENCE = 20.0  # seconds; long enough for a loaded machine, and only waited fo
 _counter = itertools.count()
 
 
-def until(condition: Callable[[], object], what: object = 'the condition') -> None:
+def until(
+    condition: Callable[[], object], what: object = 'the condition', patience: float = PATIENCE
+) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f'waited {PATIENCE} s in vain for {what}'
+        assert time.monotonic() < deadline, f'waited {patience} s in vain for {what}'
         time.sleep(0.002)
 
 

@@ -60,8 +60,8 @@ def _catch_signals() -> socket.socket:
 def _wait_for_end(
     told: socket.socket, node: AnyNode, before_end: Callable[[AnyNode], object]
 ) -> None:
-    with told:
-        told.recv(1)
+    # it stays open: Python complains of each further signal that it cannot write there
+    told.recv(1)
     try:
         before_end(node)
     finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -21,13 +22,14 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
-from ros_world import until
+from ros_world import send_until, until
 from sensor_msgs.msg import JointState
 
 from eipl_trt_ros.nodes.managed import ManagedNode
 from eipl_trt_ros.nodes.predictor_node import PredictorNode
 
 PICTURE = make_pictures(1, 128, 128)[0]
+START_PATIENCE = 90.0  # seconds; a process imports much, which takes long beside ten others
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
     'activate': Transition.TRANSITION_ACTIVATE,
@@ -44,8 +46,8 @@ class Manager:
         self._node = world.add(rclpy.create_node('manager', **world.settings()))
         self._change = self._node.create_client(ChangeState, f'{name}/change_state')
         self._get = self._node.create_client(GetState, f'{name}/get_state')
-        assert self._change.wait_for_service(20)
-        assert self._get.wait_for_service(20)
+        assert self._change.wait_for_service(START_PATIENCE)
+        assert self._get.wait_for_service(START_PATIENCE)
 
     def _call(self, client, request):
         future = client.call_async(request)
@@ -261,57 +263,56 @@ def test_activating_a_hundred_times_leaves_nothing_behind(world, random_bundle):
     assert process.memory_info().rss - memory < 4e6
 
 
-def test_a_node_with_autostart_comes_up_as_a_process_and_leaves_quietly(world, random_bundle):
+@contextlib.contextmanager
+def autostarted(world, bundle, *arguments) -> Iterator[tuple[subprocess.Popen, Callable[[], str]]]:
+    """A node as a process, active; what it logs is returned by the function that ends it."""
     command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
-    command += ['-p', 'autostart:=true', '-p', f'bundle:={random_bundle().path}']
-    command += ['-r', f'__ns:={world.namespace}']
+    command += ['-p', 'autostart:=true', '-p', f'bundle:={bundle.path}']
+    command += [*arguments, '-r', f'__ns:={world.namespace}']
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
+
+    def end() -> str:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=START_PATIENCE)
+        assert process.returncode == 0, errors
+        return errors
+
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            robot = world.robot()
-            inbox = robot.listen(JointState, 'predicted_joints')
             manager = Manager(world)
-            until(lambda: manager.state == 'active', 'the node')
-            robot.meet()
-            names = random_bundle().joint_names
-            joints = None
-            for index in range(100):  # best effort: the first may be lost
-                stamp = 1_700_000_000 * 10**9 + index * 10**8
-                robot.send_joints(stamp, names, [0.0] * 8)
-                robot.send_picture(stamp, PICTURE)
-                with contextlib.suppress(queue.Empty):
-                    joints = inbox.get(timeout=0.2)
-                    break
-            assert joints is not None
-            assert joints.name == list(names)
-            process.send_signal(signal.SIGINT)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            until(lambda: manager.state == 'active', 'the node', START_PATIENCE)
+            yield process, end
         finally:
             process.kill()
-    assert process.returncode == 0, errors
-    assert 'Traceback' not in errors
+
+
+def test_a_node_with_autostart_comes_up_as_a_process_and_leaves_quietly(world, random_bundle):
+    with autostarted(world, random_bundle()) as (_, end):
+        robot = world.robot()
+        inbox = robot.listen(JointState, 'predicted_joints')
+        robot.meet()
+        names = random_bundle().joint_names
+        stamps = itertools.count(1_700_000_000 * 10**9, 10**8)
+
+        def send() -> None:
+            stamp = next(stamps)
+            robot.send_joints(stamp, names, [0.0] * 8)
+            robot.send_picture(stamp, PICTURE)
+
+        send_until(send, lambda: not inbox.empty())
+        assert inbox.get().name == list(names)
+        assert 'Traceback' not in end()
 
 
 def test_a_process_runs_at_the_priority_or_says_how_to_allow_it(world, random_bundle):
-    command = [sys.executable, '-m', 'eipl_trt_ros.nodes.predictor_node', '--ros-args']
-    command += ['-p', 'autostart:=true', '-p', f'bundle:={random_bundle().path}']
-    command += ['-p', 'priority:=3', '-r', f'__ns:={world.namespace}']
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            manager = Manager(world)
-            until(lambda: manager.state == 'active', 'the node')
-            tasks = Path(f'/proc/{process.pid}/task').iterdir()
-            found = {
-                (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority)
-                for thread in (int(task.name) for task in tasks)
-            }
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
-        finally:
-            process.kill()
-    assert process.returncode == 0, errors
+    with autostarted(world, random_bundle(), '-p', 'priority:=3') as (process, end):
+        threads = [int(task.name) for task in Path(f'/proc/{process.pid}/task').iterdir()]
+        found = {
+            (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority)
+            for thread in threads
+        }
+        errors = end()
     refused = 'priority 3 was refused' in errors
     assert found == ({(os.SCHED_OTHER, 0)} if refused else {(os.SCHED_FIFO, 3)})
     assert errors.count('[WARN]') == refused
