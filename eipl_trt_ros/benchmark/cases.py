@@ -106,10 +106,10 @@ def _ours(*, image: bool, precision: str = 'fp32') -> Maker:
     return make
 
 
-COMPILED = 'torch.compile'
+EAGER, COMPILED = 'PyTorch eager', 'torch.compile'
 MOTION, MOTION_AND_IMAGE = 'ours, motion only', 'ours, motion and image'
 CASES: Mapping[str, Maker] = {
-    'PyTorch eager': EagerCase,
+    EAGER: EagerCase,
     COMPILED: _compiled,
     "paper's structure": PaperCase,
     'EIPL export': PlainCase,

@@ -93,8 +93,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--glibc-defaults',
         action='store_true',
-        help='let the C library hand freed memory back to the kernel in every frame, as it does '
-        'in a script of your own: slows PyTorch down',
+        help='time only PyTorch eager and ours, and let the C library hand freed memory back to '
+        'the kernel in every frame, as it does in a script of your own',
     )
     parser.add_argument(
         '--ros',
@@ -156,14 +156,21 @@ def run(args: argparse.Namespace) -> int:
 def _time_models(
     console: Any, bundles: list[Bundle], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from eipl_trt_ros.benchmark.cases import COMPILED, with_precisions  # noqa: PLC0415
+    from eipl_trt_ros.benchmark.cases import (  # noqa: PLC0415
+        COMPILED,
+        EAGER,
+        is_ours,
+        with_precisions,
+    )
     from eipl_trt_ros.benchmark.measure import time_bundle  # noqa: PLC0415
     from eipl_trt_ros.benchmark.report import roofline_lines, run_record  # noqa: PLC0415
     from eipl_trt_ros.benchmark.roofline import measure_ceilings  # noqa: PLC0415
     from eipl_trt_ros.benchmark.tables import table_of  # noqa: PLC0415
 
-    without = () if args.compile else (COMPILED,)
+    without: tuple[str, ...] = () if args.compile else (COMPILED,)
     makers = with_precisions(args.precisions)
+    if args.glibc_defaults:  # what the other peers free would stay, and serve PyTorch
+        without = tuple(name for name in makers if name != EAGER and not is_ours(name))
     if args.gpu:
         from eipl_trt_ros.benchmark.gpu import GPU_CASES  # noqa: PLC0415
 

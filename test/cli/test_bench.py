@@ -44,6 +44,7 @@ def test_bench_times_other_precisions_nodes_and_recordings_if_asked(
     report = json.loads(out.read_text())
     (run,) = report['runs']
     ours = [name for name in run['timings'] if name.startswith('ours, motion only')]
+    assert [name for name in run['timings'] if not name.startswith('ours')] == ['PyTorch eager']
     assert ours == ['ours, motion only', 'ours, motion only, fp16', 'ours, motion only, int8']
     assert [graph['graph'] for graph in report['layers']] == ['motion', 'image']
     assert 'motion graph' in shown
