@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ARBITERS = ('joints', 'image', 'topic')
+ARBITERS = ('image', 'joints', 'topic')
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ArbiterSettings:
     How a driver is chosen.
 
     Attributes:
-        by: ``'joints'`` or ``'image'``: the model that predicted these best lately; ``'topic'``:
+        by: ``'image'`` or ``'joints'``: the model that predicted these best lately; ``'topic'``:
             whoever is told.
         memory: over how many frames an error counts; the newest has a weight of one over it.
         advantage: another model takes over only if its error is less than this share of the
@@ -26,7 +26,7 @@ class ArbiterSettings:
 
     """
 
-    by: str = 'joints'
+    by: str = 'image'
     memory: float = 10.0
     advantage: float = 0.8
     patience: int = 5

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from eipl_trt_ros.backends import Backend, SharedInputs, StepTimes
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.errors import BundleError, PredictionError
+from eipl_trt_ros.image_errors import ImageErrors
 from eipl_trt_ros.predictor import Motion, Predictor
 from eipl_trt_ros.robot import JointSpec
 
@@ -59,13 +59,17 @@ class Ensemble(Closing):
         """Name of each model: its bundle's folder."""
         check_together([predictor.bundle for predictor in predictors])
         self.arbiter = Arbiter(len(self.predictors), settings)
-        self._by_image = settings.by == 'image'
         # each model's picture is shaped by the first that wants the same
         wants = [
             (p.bundle.camera, p.bundle.model.image_height, p.bundle.model.image_width)
             for p in self.predictors
         ]
         self._shapers = [wants.index(want) for want in wants]
+        self._sensed = [p.backend.image for p in self.predictors]
+        self._image_errors: ImageErrors | None = None
+        if settings.by == 'image':
+            shapes = [image.shape for image in self._sensed]
+            self._image_errors = ImageErrors(shapes, alike=not any(self._shapers))
         count = len(predictors[0].bundle.joints)
         measured = [joint.source == 'joint_states' for joint in predictors[0].bundle.joints]
         self._measured = np.array(measured)
@@ -133,8 +137,7 @@ class Ensemble(Closing):
                 self.predictors[index].look(picture)
             else:
                 self.predictors[index].look(self.predictors[shaper].backend.image, shaped=True)
-        for index in range(len(self.predictors)):
-            self._errors[index] = self._error(index, joints)
+        self._compare(joints)
         self.driver = self.predictors[self.arbiter.update(self._errors)]
         try:
             motion = self._move(self.driver, joints)
@@ -161,18 +164,19 @@ class Ensemble(Closing):
         np.copyto(self._predicted[index], motion.joints)
         return motion
 
-    def _error(self, index: int, joints: NDArray[np.floating]) -> float:
-        """Compare a model's last prediction with what is sensed now: mean share of its range."""
-        predicted = self._predicted[index]
-        if self._failed[index]:
-            return math.inf
-        if self._by_image:
-            image = self._images[index]
-            if image is None:
-                return math.nan
-            sensed = self.predictors[index].backend.image
-            return float(cv2.norm(image, sensed, cv2.NORM_L1)) / (255.0 * image.size)
-        share = np.subtract(predicted, joints, out=self._share)
+    def _compare(self, joints: NDArray[np.floating]) -> None:
+        """Compare the models' last predictions with what is sensed now."""
+        if self._image_errors is not None:
+            self._image_errors.measure(self._images, self._sensed, self._errors)
+        for index, failed in enumerate(self._failed):
+            if failed:
+                self._errors[index] = math.inf
+            elif self._image_errors is None:
+                self._errors[index] = self._joint_error(index, joints)
+
+    def _joint_error(self, index: int, joints: NDArray[np.floating]) -> float:
+        """Return the mean distance of a model's last prediction, as a share of its range."""
+        share = np.subtract(self._predicted[index], joints, out=self._share)
         np.divide(np.abs(share, out=share), self._ranges[index], out=share)
         return float(share.sum(where=self._measured)) / self._measured_count
 
@@ -189,7 +193,7 @@ class Ensemble(Closing):
             failed = self._failed[index]
             if not failed:
                 predictor.finish_frame()
-            if self._by_image:
+            if self._image_errors is not None:
                 self._images[index] = None if failed else predictor.predicted_image()
 
     def predicted_image(self) -> NDArray[np.uint8]:

@@ -55,7 +55,7 @@ def test_colcon_build_installs_executables_launch_files_settings_and_samples(
         shipped = {path.name for path in (ROOT / folder).rglob(pattern)}
         assert shipped
         assert shipped == {path.name for path in (share / folder).rglob(pattern)}
-    for model in ('sarnn', 'cnnrnn', 'cnnrnnln'):
+    for model in ('sarnn', 'cnnrnn', 'cnnrnnln', 'sides/left', 'sides/right'):
         shipped = {path.name for path in (ROOT / 'samples' / model).iterdir()}
         assert shipped == {path.name for path in (share / 'samples' / model).iterdir()}
     assert (prefix / 'share/ament_index/resource_index/packages/eipl_trt_ros').exists()

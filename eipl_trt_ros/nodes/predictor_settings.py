@@ -43,9 +43,10 @@ SETTINGS = (
     ),
     Setting(
         'arbiter',
-        'joints',
-        'What chooses the model that drives: the smallest recent error of its predicted joints, '
-        "or image, or the topic '~/select_model' (a bundle's folder name).",
+        'image',
+        'What chooses the model that drives: the smallest recent error of its predicted images; '
+        'or joints, for an arm that somebody else moves (those of the driver come true); or the '
+        "topic '~/select_model' (a bundle's folder name).",
         choices=ARBITERS,
     ),
     Setting(

@@ -41,7 +41,7 @@ class RunSettings:
     index: int = 0
     episodes: int = 1
     films: int = 1
-    arbiter: str = 'joints'
+    arbiter: str = 'image'
 
 
 def run_episodes(

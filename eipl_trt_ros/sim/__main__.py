@@ -137,8 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument(
         '--arbiter',
         choices=ARBITERS,
-        default='joints',
-        help='what chooses the one of several that drives (default: joints)',
+        default='image',
+        help='what chooses the one of several that drives (default: image)',
     )
     live.add_argument('--out', type=Path, required=True, help='folder to write')
     live.add_argument('--backend', choices=BACKENDS, default='onnxruntime')

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import write_random_bundle
@@ -48,15 +49,10 @@ def held(episode: Episode) -> bool:
     return any(state.startswith(('holding', 'stopped')) for state in episode.states)
 
 
-@pytest.mark.parametrize(
-    ('model', 'precision', 'command_type'),
-    [('sarnn', 'fp32', 'joint_trajectory'), ('cnnrnnln', 'int8', 'float64_multi_array')],
-)
-def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
-    world, limits, model, precision, command_type
-):
+def observe(world: Any, limits: MotionLimits, command_type: str) -> CommandObserver:
+    """Listen at the controller's side."""
     rules = Rules(limits, max_jump=0.35, command_rate=100.0, oldest=1.5)
-    observer = world.add(
+    return world.add(
         CommandObserver(
             rules,
             command_type=command_type,
@@ -71,6 +67,16 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
             **world.settings(),
         )
     )
+
+
+@pytest.mark.parametrize(
+    ('model', 'precision', 'command_type'),
+    [('sarnn', 'fp32', 'joint_trajectory'), ('cnnrnnln', 'int8', 'float64_multi_array')],
+)
+def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
+    world, limits, model, precision, command_type
+):
+    observer = observe(world, limits, command_type)
     settings = RunSettings(precision=precision, command_type=command_type)
     told: list[float] = []
     for _ in range(ATTEMPTS):
@@ -92,6 +98,28 @@ def test_the_arm_lifts_the_cube_over_topics_and_every_command_is_safe(
     assert len(episode.shots) > 80
     assert any(shot.expected is not None for shot in episode.shots)
     assert all(0 <= share <= 1 for share in told)
+
+
+def test_of_two_models_the_one_that_knows_the_cubes_side_takes_over_and_every_command_is_safe(
+    world, limits
+):
+    observer = observe(world, limits, 'joint_trajectory')
+    first, second = (load_bundle(SAMPLES / 'sides' / side) for side in ('left', 'right'))
+    for _ in range(ATTEMPTS):
+        (episode,) = run_episodes(
+            first,
+            RunSettings(films=0),  # the cube lies on the right
+            beside=[second],
+            domain=world.domain,
+            ready=lambda: bool(observer.heard.images and observer.heard.joint_times),
+        )
+        observer.check()
+        if episode.verdict['lifted'] or not held(episode):
+            break
+    assert len(observer.commands) > 60
+    assert episode.verdict['y'] < 0
+    assert episode.drivers == ('left', 'right')
+    assert episode.verdict['lifted']
 
 
 def test_a_bundle_of_another_robot_is_refused_before_anything_starts(tmp_path):
