@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from eipl_trt_ros.backends import Backend, load_backend
-from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.engines.accuracy import JointAccuracy
 from eipl_trt_ros.engines.comparison import STEPS_ALONE
 from eipl_trt_ros.engines.demonstrations import Demonstration, read_demonstrations
@@ -28,6 +28,7 @@ from eipl_trt_ros.predictor import Predictor
 
 pytestmark = pytest.mark.gpu
 
+SAMPLES = Path(__file__).parents[2] / 'samples'
 MODELS = ('sarnn', 'cnnrnn', 'cnnrnnln')
 # how far a precision may be from fp32 in error rate; as the budget of int8's recipes
 BUDGET = {'fp32': 1.001, 'fp16': DEFAULT_BUDGET, 'int8': DEFAULT_BUDGET}
@@ -77,15 +78,16 @@ def quantised(bundle: Bundle, graph: str, precision: str) -> int:
 
 @pytest.mark.parametrize('model', MODELS)
 def test_every_precision_keeps_to_its_budget_over_unseen_demonstrations(
-    model, gpu, unseen: Path, measured
+    model, request, unseen: Path, measured
 ) -> None:
-    bundle = gpu.bundle(model)
+    bundle = load_bundle(SAMPLES / model)
     demonstrations = read_demonstrations(unseen, bundle)
     with contextlib.closing(load_backend(bundle, 'onnxruntime', threads=2)) as processor:
         reference, shown = play(bundle, processor, demonstrations)
         rested = play_alone(bundle, processor, demonstrations)
     measured(f'processor fp32: {len(reference.predicted)} frames, MSE {reference.mse:.4e}')
-    rates, greys = {}, {}
+    gpu = request.getfixturevalue('gpu')  # only now: its engines may be built meanwhile
+    bundle, rates, greys = gpu.bundle(model), {}, {}
     for precision in BUDGET:
         backend = gpu.backend(model, precision)
         layers = [quantised(bundle, graph, precision) for graph in ('motion', 'image')]
