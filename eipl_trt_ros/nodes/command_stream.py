@@ -217,6 +217,7 @@ class CommandStream:
 
     def report(self) -> StreamReport:
         """Tell how the stream is."""
+        lateness = self._lateness.quantiles()  # before the lock: sorting takes long
         with self._lock:
             drive = self._drive
             return StreamReport(
@@ -225,7 +226,7 @@ class CommandStream:
                 problem=self._problem,
                 sent=self._sent,
                 missed=self._missed,
-                lateness=self._lateness.quantiles(),
+                lateness=lateness,
                 interventions={} if drive is None else dict(drive.interventions.counts),
             )
 
