@@ -1,10 +1,9 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-The one place that knows how TensorRT's versions differ: 8.5 to 11 and TensorRT-RTX.
+The one way to TensorRT, whichever version is installed: 8.5 to 11 and TensorRT-RTX.
 
-What a version can do is told by the names that it has, never by its number: the same flag has the
-value 1 in TensorRT 10 and 0 in TensorRT 11, and names came and went in the middle of a series.
+What the version can do, `features` tells; here is what is done about it.
 """
 
 from __future__ import annotations
@@ -15,14 +14,16 @@ import importlib
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from eipl_trt_ros.engines.calibrator import Batches, make_calibrator
+from eipl_trt_ros.engines.features import detect_features, network_flags
 from eipl_trt_ros.engines.kernels import TF32_SWITCH, KernelFile
+from eipl_trt_ros.engines.messages import make_logger, one_line
 from eipl_trt_ros.engines.runtime import TensorRTEngine
 from eipl_trt_ros.errors import EngineError, MissingPackageError
 
@@ -31,35 +32,6 @@ _KEPT_MESSAGES = 5
 _MEBIBYTE = 1 << 20
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Features:
-    """
-    What an installed version can do.
-
-    Attributes:
-        strong_typing: networks whose tensors have the types that the ONNX graph says (10.0 on).
-        precision_flags: the builder's own choice of fp16 and int8, by flags (up to 10.x).
-        layer_precisions: holding single layers to a precision, for networks with flags.
-        calibrators: int8 ranges found by TensorRT itself (up to 10.x).
-        timing_cache: a cache of measured kernels that shortens the next build; in TensorRT-RTX
-            the calls are there but do nothing, because kernels are chosen when a graph is run.
-        profiling_verbosity: whether an engine can be told to keep each layer's precision.
-        normalisation: a layer for layer normalisation (8.6 on).
-        kernels_at_load: kernels are chosen and compiled when an engine is loaded (TensorRT-RTX),
-            and can be kept in a file.
-
-    """
-
-    strong_typing: bool
-    precision_flags: bool
-    layer_precisions: bool
-    calibrators: bool
-    timing_cache: bool
-    profiling_verbosity: bool
-    normalisation: bool
-    kernels_at_load: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +88,7 @@ class TensorRT:
         self.version = str(module.__version__)
         self.features = detect_features(module)
         self._messages: collections.deque[str] = collections.deque(maxlen=_KEPT_MESSAGES)
-        self._logger = _make_logger(module, self._messages)
+        self._logger = make_logger(module, self._messages)
 
     def __str__(self) -> str:
         return f'{self.flavour} {self.version}'
@@ -282,47 +254,11 @@ class TensorRT:
     def _failure(
         self, request: BuildRequest, what: str, errors: Collection[str] = ()
     ) -> EngineError:
-        reason = _one_line(list(errors)) if errors else self._last_errors()
+        reason = one_line(list(errors)) if errors else self._last_errors()
         return EngineError(f'{request.title}: {self} {what}: {reason}')
 
     def _last_errors(self) -> str:
-        return _one_line(list(self._messages))
-
-
-def _one_line(messages: Sequence[str]) -> str:
-    """Join the last two messages; the last alone often names a consequence only."""
-    return ' | '.join(' '.join(text.split()) for text in messages[-2:]) or 'it gave no reason'
-
-
-def detect_features(trt: Any) -> Features:
-    """Tell by its names what a TensorRT module can do."""
-    flags, config = trt.BuilderFlag, trt.IBuilderConfig
-    kernels_at_load = hasattr(getattr(trt, 'IRuntimeConfig', None), 'create_runtime_cache')
-    return Features(
-        strong_typing=hasattr(trt.NetworkDefinitionCreationFlag, 'STRONGLY_TYPED'),
-        precision_flags=hasattr(flags, 'FP16') and hasattr(flags, 'INT8'),
-        layer_precisions=hasattr(trt.ILayer, 'precision')
-        and hasattr(flags, 'OBEY_PRECISION_CONSTRAINTS'),
-        calibrators=hasattr(trt, 'IInt8EntropyCalibrator2') and hasattr(config, 'int8_calibrator'),
-        timing_cache=hasattr(config, 'create_timing_cache') and not kernels_at_load,
-        profiling_verbosity=hasattr(trt, 'ProfilingVerbosity'),
-        normalisation=hasattr(trt, 'INormalizationLayer'),
-        kernels_at_load=kernels_at_load,
-    )
-
-
-def network_flags(trt: Any, *, strong: bool) -> int:
-    """
-    Give the argument of ``create_network``.
-
-    Args:
-        trt: the module.
-        strong: whether the network shall be strongly typed where that is a choice.
-
-    """
-    names = ['EXPLICIT_BATCH', *(['STRONGLY_TYPED'] if strong else [])]
-    kinds = trt.NetworkDefinitionCreationFlag
-    return sum(1 << int(getattr(kinds, name)) for name in names if hasattr(kinds, name))
+        return one_line(list(self._messages))
 
 
 @functools.cache
@@ -359,29 +295,3 @@ def find_tensorrt() -> TensorRT:
         'pip install tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs'
     )
     raise MissingPackageError(msg)
-
-
-def _make_logger(trt: Any, messages: collections.deque[str]) -> Any:
-    """Make a logger for TensorRT: to `logging`, and the last errors to ``messages``."""
-    levels = {
-        trt.ILogger.INTERNAL_ERROR: logging.ERROR,
-        trt.ILogger.ERROR: logging.ERROR,
-        trt.ILogger.WARNING: logging.INFO,  # advice on kernels, dozens a build
-        trt.ILogger.INFO: logging.DEBUG,  # hundreds of lines a build
-        trt.ILogger.VERBOSE: logging.DEBUG,
-    }
-
-    class Logger(trt.ILogger):  # type: ignore[misc, name-defined]
-        """Called from any of TensorRT's threads; `logging` and deque are safe for that."""
-
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, severity: Any, text: str) -> None:
-            level = levels.get(severity, logging.DEBUG)
-            if level == logging.ERROR:
-                messages.append(text)
-                level = logging.INFO  # raised as an exception, with this text in it
-            _log.log(level, '%s', text)
-
-    return Logger()

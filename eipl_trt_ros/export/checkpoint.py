@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 
 from eipl_trt_ros.documents import read_json
 from eipl_trt_ros.errors import BundleError, CheckpointError
+from eipl_trt_ros.export.network import (
+    Tensors,
+    checked,
+    image_size_of,
+    model_type,
+    sizes_of,
+)
 from eipl_trt_ros.files import sha256_of
-from eipl_trt_ros.models.layers import position_grid
-from eipl_trt_ros.spec import CNNRNN_IMAGE_SIZE, MODEL_TYPES, SARNN_MARGIN, ModelSpec
+from eipl_trt_ros.spec import ModelSpec
 
 _log = logging.getLogger(__name__)
-
-Tensors = dict[str, NDArray[np.float32]]
 
 _GREATEST = 1e30  # what is more, or NaN, is no bound of a normalised value
 _COMPILED = '_orig_mod.'  # what torch.compile puts before each name
@@ -79,12 +83,12 @@ def read_checkpoint(
     """
     settings = _read_arguments(arguments)
     tensors, notes = _read_weights(weights)
-    found = _model_type(tensors, weights)
+    found = model_type(tensors, weights)
     for source, value in (('--model', model), (str(arguments), settings.get('model'))):
         if value is not None and str(value).lower() != found:
             msg = f'{source} says model {value!r}, but {weights} holds the weights of a {found}'
             raise CheckpointError(msg)
-    sizes = _sizes(found, tensors, weights)
+    sizes = sizes_of(found, tensors, weights)
     for name, size in sizes.items():
         if settings.get(name) not in (None, size):
             msg = (
@@ -92,7 +96,7 @@ def read_checkpoint(
                 'are the two from the same training?'
             )
             raise CheckpointError(msg)
-    height, width = _image_size(found, tensors, weights, image_size)
+    height, width = image_size_of(found, tensors, weights, image_size)
     if settings.get('im_size') not in (None, [height, width]):
         msg = (
             f'{arguments} says im_size {settings["im_size"]}, but in {weights} it is '
@@ -117,7 +121,7 @@ def read_checkpoint(
             vmin,
             vmax,
         )
-    return Checkpoint(spec, _checked(tensors, spec, weights), vmin, vmax, notes | _told(settings))
+    return Checkpoint(spec, checked(tensors, spec, weights), vmin, vmax, notes | _told(settings))
 
 
 def read_bounds(path: Path, joint_dim: int) -> NDArray[np.float64]:
@@ -235,96 +239,6 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
         msg = f'{path} holds no weights, neither directly nor under model_state_dict'
         raise CheckpointError(msg)
     return tensors, notes
-
-
-def _model_type(tensors: Tensors, path: Path) -> str:
-    if 'pos_encoder.0.weight' in tensors:
-        return 'sarnn'
-    if 'encoder_image.0.weight' in tensors:
-        return 'cnnrnnln' if 'encoder_image.1.weight' in tensors else 'cnnrnn'
-    msg = (
-        f'{path} holds none of {", ".join(MODEL_TYPES)}: its tensors are '
-        f'{", ".join(sorted(tensors)[:4])}, ...'
-    )
-    raise CheckpointError(msg)
-
-
-def _sizes(model: str, tensors: Tensors, path: Path) -> dict[str, Any]:
-    """Read each size from the shape of one tensor; the rest is checked by `_checked`."""
-    tells = {'joint_dim': ('decoder_joint.0.weight', 0), 'rec_dim': ('rec.weight_hh', 1)}
-    tells |= {
-        'sarnn': {'k_dim': ('pos_encoder.4.weight', 0)},
-        'cnnrnn': {'feat_dim': ('encoder_image.13.weight', 0)},
-        'cnnrnnln': {'feat_dim': ('encoder_image.19.weight', 0)},
-    }[model]
-    sizes = {}
-    for size, (name, axis) in tells.items():
-        if name not in tensors or tensors[name].ndim <= axis:
-            msg = f'{path} is not a whole {model}: it lacks {name}, or it has no axis {axis}'
-            raise CheckpointError(msg)
-        sizes[size] = tensors[name].shape[axis]
-    return sizes
-
-
-def _image_size(
-    model: str, tensors: Tensors, path: Path, asked: tuple[int, int] | None
-) -> tuple[int, int]:
-    grid = tensors.get('issm.pos_xy')
-    if model != 'sarnn':
-        found = (CNNRNN_IMAGE_SIZE, CNNRNN_IMAGE_SIZE)
-    elif grid is not None and grid.ndim == 3:
-        found = (grid.shape[1] + SARNN_MARGIN, grid.shape[2] + SARNN_MARGIN)
-    elif asked is not None:
-        found = asked
-    else:
-        msg = (
-            f'{path} has no issm.pos_xy, which tells the size of the image: '
-            'give --image-size HEIGHTxWIDTH'
-        )
-        raise CheckpointError(msg)
-    if asked is not None and asked != found:
-        msg = (
-            f'--image-size is {asked[0]}x{asked[1]} (height x width), but the {model} in '
-            f'{path} takes {found[0]}x{found[1]}'
-        )
-        raise CheckpointError(msg)
-    return found
-
-
-def _checked(tensors: Tensors, spec: ModelSpec, path: Path) -> Tensors:
-    """Return exactly the tensors of such a model, or say which is missing, wrong or too many."""
-    grid = position_grid(spec.map_height, spec.map_width).numpy()
-    buffers = (
-        {
-            'pos_encoder.6.pos_x': grid[0].ravel(),
-            'pos_encoder.6.pos_y': grid[1].ravel(),
-            'issm.pos_xy': grid,
-        }
-        if spec.type == 'sarnn'
-        else {}
-    )
-    tensors = {**buffers, **tensors}
-    shapes = spec.expected_shapes()
-    for name in sorted(tensors.keys() ^ shapes.keys()):
-        what = 'lacks the tensor' if name in shapes else 'has the unknown tensor'
-        msg = f'{path} {what} {name}: it is not a plain {spec.type}'
-        raise CheckpointError(msg)
-    for name, shape in shapes.items():
-        values = tensors[name]
-        if values.shape != shape:
-            msg = f'{path}: {name} has the shape {values.shape}, expected {shape}'
-            raise CheckpointError(msg)
-        if not np.isfinite(values).all():
-            msg = f'{path}: {name} holds NaN or infinity: the training went wrong'
-            raise CheckpointError(msg)
-    for name, values in buffers.items():
-        if not np.allclose(tensors[name], values, atol=1e-6):
-            msg = (
-                f'{path}: {name} does not go from 0 to 1 over the image; only such normalised '
-                'positions (normalized=True, what EIPL always sets) are supported'
-            )
-            raise CheckpointError(msg)
-    return {name: tensors[name] for name in shapes} | buffers
 
 
 def _told(settings: Mapping[str, Any]) -> dict[str, str]:

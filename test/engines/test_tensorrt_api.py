@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from eipl_trt_ros.bundle import Bundle
-from eipl_trt_ros.engines.tensorrt_api import BuildRequest, find_tensorrt, network_flags
+from eipl_trt_ros.engines.features import network_flags
+from eipl_trt_ros.engines.tensorrt_api import BuildRequest, find_tensorrt
 from eipl_trt_ros.errors import EngineError, MissingPackageError
 
 needs_tensorrt = pytest.mark.usefixtures('_tensorrt')
@@ -104,7 +105,7 @@ WEAK_NAMES = (
 )
 LOOK = """
 import functools, importlib, json, sys
-from eipl_trt_ros.engines.tensorrt_api import detect_features, network_flags
+from eipl_trt_ros.engines.features import detect_features, network_flags
 trt = importlib.import_module('tensorrt_bindings')
 def there(name):
     try:
