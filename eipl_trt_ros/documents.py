@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""YAML and JSON from files that anybody may have written, with one kind of error."""
+"""YAML, JSON and arrays from files that anybody may have written, with one kind of error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 _TOO_DEEP = 'it is nested too deeply'
 
@@ -66,3 +68,24 @@ def parse_json(data: bytes, refuse: Callable[[str], Any] | None = None) -> Any:
         return json.loads(data, parse_constant=refuse)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """
+    Return the array in a .npy file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file; the text is one line.
+
+    """
+    try:
+        found = np.load(path, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # of a damaged header: what the tokenizer or a comparison raises
+        raise ValueError(' '.join(str(error).split()) or type(error).__name__) from None
+    if not isinstance(found, np.ndarray):
+        msg = f'it holds {type(found).__name__}, expected one array'
+        raise ValueError(msg)
+    return found

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eipl_trt_ros.bundle import YAML_NAME, load_bundle
-from eipl_trt_ros.documents import parse_json, parse_yaml
+from eipl_trt_ros.documents import parse_json, parse_yaml, read_array
 from eipl_trt_ros.errors import BundleError
 
 NO_YAML = ['2026-99-99', '!!int x', '!!timestamp 2026-99-99', '[' * 5000, '*x', 'a: [', '\0']
@@ -34,6 +34,28 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
 def test_any_text_is_yaml_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         parse_yaml(text)
+
+
+ARRAY = b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        ARRAY[:40],
+        ARRAY.replace(b"'shape'", b"'shape "),
+        ARRAY.replace(b"'descr'", b"b'escr'"),
+        ARRAY.replace(b'<f8', b'|O8'),
+        b'PK\x03\x04' + bytes(30),
+    ],
+    ids=['empty', 'short', 'open', 'bytes', 'objects', 'archive'],
+)
+def test_what_is_no_array_is_refused_in_one_line(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / 'a.npy').write_bytes(data.ljust(128, b' ') if data else data)
+    with pytest.raises(ValueError, match=r'\w') as caught:
+        read_array(tmp_path / 'a.npy')
+    assert '\n' not in str(caught.value)
 
 
 SHALLOW = [text for text in NO_YAML if len(text) < 100]  # the deep one takes seconds

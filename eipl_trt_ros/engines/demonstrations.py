@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.documents import read_array
 from eipl_trt_ros.errors import BagError
 from eipl_trt_ros.evaluation.bags import Bag, JointsEvent
 from eipl_trt_ros.picture import PictureShaper
@@ -69,8 +70,8 @@ def read_demonstrations(path: Path, bundle: Bundle) -> list[Demonstration]:
 def _read_arrays(path: Path, bundle: Bundle) -> list[Demonstration]:
     model = bundle.model
     try:
-        images = np.load(path / 'images.npy', allow_pickle=False)
-        joints = np.load(path / 'joints.npy', allow_pickle=False)
+        images = read_array(path / 'images.npy')
+        joints = read_array(path / 'joints.npy')
     except (OSError, ValueError) as error:
         msg = f'{path}: the demonstrations cannot be read: {error}'
         raise BagError(msg) from None

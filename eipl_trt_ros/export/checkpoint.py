@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eipl_trt_ros.documents import read_json
+from eipl_trt_ros.documents import read_array, read_json
 from eipl_trt_ros.errors import BundleError, CheckpointError
 from eipl_trt_ros.export.network import (
     Tensors,
@@ -140,13 +140,14 @@ def read_bounds(path: Path, joint_dim: int) -> NDArray[np.float64]:
 
     """
     try:
-        bounds = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        bounds = read_array(path)
+    except (OSError, ValueError) as error:
         msg = f'{path} cannot be read as joint bounds: {_one_line(error)}'
         raise CheckpointError(msg) from None
-    if not isinstance(bounds, np.ndarray) or bounds.shape not in ((2, joint_dim), (2, 1), (2,)):
-        shape = getattr(bounds, 'shape', None)
-        msg = f'{path} has the shape {shape}, expected (2, {joint_dim}): minima, then maxima'
+    if bounds.shape not in ((2, joint_dim), (2, 1), (2,)):
+        msg = (
+            f'{path} has the shape {bounds.shape}, expected (2, {joint_dim}): minima, then maxima'
+        )
         raise CheckpointError(msg)
     if bounds.dtype.kind not in 'fiu' or not np.isfinite(bounds).all():
         msg = f'{path} must hold finite numbers, found {bounds.dtype} {bounds.tolist()}'
@@ -217,7 +218,7 @@ def _read_weights(path: Path) -> tuple[Tensors, dict[str, str]]:
                 'with torch.save(model.state_dict(), FILE)'
             )
         raise CheckpointError(msg) from None
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception as error:  # a damaged file makes torch.load raise nearly anything
         msg = f'{path} cannot be read by torch.load: {_one_line(error)}'
         raise CheckpointError(msg) from None
     if not isinstance(content, Mapping):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eipl_trt_ros.documents import read_json
+from eipl_trt_ros.documents import read_array, read_json
 from eipl_trt_ros.errors import CheckpointError
 from eipl_trt_ros.models import Model, build_model
 from eipl_trt_ros.training.settings import TrainingSettings
@@ -79,7 +79,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         arguments = read_json(folder / 'args.json')
-        bounds = np.load(folder / 'joint_bounds.npy', allow_pickle=False)
+        bounds = read_array(folder / 'joint_bounds.npy')
         weights = torch.load(folder / 'model.pth', map_location='cpu', weights_only=True)
         settings = _settings(arguments)
         model = build_model(settings.spec(arguments['joint_dim'], *arguments['im_size']))

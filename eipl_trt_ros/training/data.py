@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eipl_trt_ros.documents import read_array
 from eipl_trt_ros.training.settings import TrainingError, TrainingSettings
 
 
@@ -165,7 +166,7 @@ def make_batch(
 
 def _load(path: Path) -> NDArray[Any]:
     try:
-        return np.load(path, allow_pickle=False)
+        return read_array(path)
     except (OSError, ValueError) as error:
         msg = (
             f'cannot read {path}: {error}; record demonstrations first, with '
