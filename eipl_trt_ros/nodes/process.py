@@ -122,7 +122,8 @@ def run_node(
         return 2
     finally:
         # Ctrl-C in a terminal reaches the node twice: by itself and through ros2 launch
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

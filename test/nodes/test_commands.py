@@ -300,6 +300,20 @@ def test_a_process_that_is_told_to_end_brings_the_arm_to_rest_first(
     assert 'Traceback' not in lively.log.read_text()
 
 
+def test_a_process_that_is_told_to_end_twice_brakes_once_and_says_nothing_of_it(
+    live: Any, tmp_path: Path
+) -> None:
+    lively = live(log=tmp_path / 'log', command_type='float64_multi_array')
+    lively.engage()
+    lively.process.send_signal(signal.SIGINT)
+    lively.wait_for('disengaged')
+    while lively.process.poll() is None:  # as ros2 launch does, and a person without patience
+        lively.process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert lively.process.returncode == 0
+    assert 'Traceback' not in lively.log.read_text()
+
+
 @pytest.mark.slow
 def test_a_stream_keeps_its_rate_beside_inference_and_large_images(
     world: Any, tmp_path: Path
