@@ -113,6 +113,10 @@ def run_node(
         work(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the way to stop a node
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        # else ROS was shut down while a callback was about to publish
     except (
         EiplTrtError,
         InvalidParameterValueException,

@@ -11,8 +11,13 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed: pip install -r requirements/base.txt')
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-c', textwrap.dedent(program)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_a_node_under_nohup_outlives_its_terminal() -> None:
-    program = """
+    done = run("""
         import os, signal
         from eipl_trt_ros.nodes.process import run_node
         from rclpy.node import Node
@@ -24,7 +29,32 @@ def test_a_node_under_nohup_outlives_its_terminal() -> None:
             print('lives', signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
 
         run_node(lambda: Node('one'), work, before_end=lambda node: print('ends'))
-    """
-    command = [sys.executable, '-c', textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    """)
     assert done.stdout == 'lives True\n'
+
+
+@pytest.mark.parametrize(('shut_down', 'code'), [(True, 0), (False, 1)])
+def test_only_what_fails_because_the_node_was_told_to_end_is_no_error(
+    shut_down: bool, code: int
+) -> None:
+    done = run(f"""
+        import sys
+        import rclpy
+        from eipl_trt_ros.nodes.process import run_node
+        from rclpy.context import Context
+        from rclpy.node import Node
+        from std_msgs.msg import String
+
+        def work(node):
+            other = Context()
+            rclpy.init(context=other)
+            publisher = Node('two', context=other).create_publisher(String, 'topic', 1)
+            rclpy.shutdown(context=other)
+            if {shut_down}:
+                rclpy.shutdown()
+            publisher.publish(String())
+
+        sys.exit(run_node(lambda: Node('one'), work))
+    """)
+    assert done.returncode == code
+    assert ('context is invalid' in done.stderr) is not shut_down
