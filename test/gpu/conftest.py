@@ -26,13 +26,17 @@ from pathlib import Path
 
 import pytest
 
+from eipl_trt_ros.backends import PRECISIONS
 from eipl_trt_ros.backends.engines import open_engines
 from eipl_trt_ros.backends.tensorrt import TensorRTBackend
 from eipl_trt_ros.bundle import Bundle, load_bundle
 from eipl_trt_ros.cli import main
 from eipl_trt_ros.engines.demonstrations import Demonstration, read_demonstrations
 from eipl_trt_ros.engines.gpu import find_gpu
+from eipl_trt_ros.engines.machine import Machine, this_machine
+from eipl_trt_ros.engines.store import EngineStore
 from eipl_trt_ros.engines.tensorrt_api import MODULES
+from eipl_trt_ros.errors import EngineError
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / 'samples'
@@ -77,6 +81,18 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
+def built(bundle: Bundle, machine: Machine) -> bool:
+    """Tell whether all engines that the tests run are there."""
+    store = EngineStore(bundle)
+    wanted = [(graph, precision) for graph in ('motion', 'image') for precision in PRECISIONS]
+    try:
+        for graph, precision in [*wanted, ('motion_mixed', 'fp32'), ('image_mixed', 'fp32')]:
+            store.load(graph, precision, machine)
+    except EngineError:
+        return False
+    return True
+
+
 def build(paths: list[str]) -> None:
     """Build the engines that the tests run, those that are missing."""
     mixed = ['--graph', 'motion_mixed', 'image_mixed', '--precision', 'fp32']
@@ -94,8 +110,10 @@ class Gpu:
                 if not (folder / model).is_dir():
                     unbuilt = shutil.ignore_patterns('engines')
                     shutil.copytree(SAMPLES / model, folder / model, ignore=unbuilt)
-            build([str(folder / model) for model in MODELS])
-        self._bundles = {model: load_bundle(folder / model) for model in MODELS}
+            self._bundles = {model: load_bundle(folder / model) for model in MODELS}
+            machine = this_machine()
+            if not all(built(bundle, machine) for bundle in self._bundles.values()):
+                build([str(folder / model) for model in MODELS])
         self._demonstrations: dict[str, Demonstration] = {}
         self._backends: dict[tuple[object, ...], TensorRTBackend] = {}
 
