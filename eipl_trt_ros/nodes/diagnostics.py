@@ -145,7 +145,7 @@ def _errors(predictor: AnyPredictor) -> dict[str, str]:
     if not isinstance(predictor, Ensemble):
         return {}
     errors = zip(predictor.names, predictor.arbiter.errors, strict=True)
-    return {f'error of {name}': f'{error:.4f}' for name, error in errors}
+    return {f'error of {name}': f'{error:.3g}' for name, error in errors}
 
 
 def _rates(last: _Counts, now: _Counts) -> dict[str, str]:
