@@ -12,7 +12,7 @@ rest is a few percent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +100,19 @@ def work_of(bundle: Bundle, graph: str) -> Work:
     shapes = {entry.name: tuple(entry.dims) for entry in inferred.initializer}
     for value in (*inferred.input, *inferred.output, *inferred.value_info):
         shapes[value.name] = tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
-    flop = sum(_flop(node, shapes) for node in inferred.node)
+    products = {node.output[0] for node in inferred.node if node.op_type == 'Mul'}
+    flop = sum(_flop(node, shapes, products) for node in inferred.node)
     weights = sum(4 * _size(tuple(entry.dims)) for entry in inferred.initializer)
     ends = (*bundle.model.graph_inputs(graph), *bundle.model.graph_outputs(graph))
     moved = sum(_size(spec.shape) * (1 if spec.dtype == 'uint8' else 4) for spec in ends)
     return Work(flop, weights + moved)
 
 
-def _flop(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+def _flop(
+    node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], products: Collection[str]
+) -> int:
+    if node.op_type == 'ReduceSum' and node.input[0] in products:  # small linear layers, points
+        return 2 * _size(shapes[node.input[0]])
     if node.op_type not in ('Conv', 'ConvTranspose', 'Gemm'):
         return 0
     taken, weight = shapes[node.input[0]], shapes[node.input[1]]

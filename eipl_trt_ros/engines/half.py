@@ -178,10 +178,11 @@ def _raise_opset(model: onnx.ModelProto) -> None:
     """
     Rewrite the operators of our graphs that changed between opset 17 and 19.
 
-    ReduceMax takes its axes as an input since 18, and Split must say how many parts it makes.
+    ReduceMax and ReduceMean take their axes as an input since 18, and a Split that is not told the
+    parts' sizes must say how many it makes.
     """
     for node in model.graph.node:
-        if node.op_type == 'ReduceMax':
+        if node.op_type in ('ReduceMax', 'ReduceMean'):
             (axes,) = (entry for entry in node.attribute if entry.name == 'axes')
             name = f'{node.name}/axes'
             model.graph.initializer.append(
@@ -189,7 +190,7 @@ def _raise_opset(model: onnx.ModelProto) -> None:
             )
             node.input.append(name)
             node.attribute.remove(axes)
-        elif node.op_type == 'Split':
+        elif node.op_type == 'Split' and len(node.input) == 1:
             node.attribute.append(helper.make_attribute('num_outputs', len(node.output)))
     model.opset_import[0].version = _QUANTISED_HALF_OPSET
     model.ir_version = _QUANTISED_HALF_IR

@@ -22,7 +22,6 @@ from onnx import helper, numpy_helper
 from eipl_trt_ros.engines.int8_options import OPERATORS
 
 _CHANNEL_AXIS = 0  # of the weight of a Conv, and of a Gemm with transB, as all of ours
-_POINTS = 'encoder_points'  # a product with the position grid, not a layer
 _HIGHEST = 127
 _SMALLEST_SCALE = float(np.finfo(np.float16).tiny)
 
@@ -43,7 +42,7 @@ def quantisable(model: onnx.ModelProto, operators: Collection[str] = OPERATORS) 
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in operators and node.name != _POINTS and node.input[1] in weights
+        if node.op_type in operators and node.input[1] in weights
     ]
 
 

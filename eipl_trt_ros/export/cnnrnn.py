@@ -17,6 +17,7 @@ from eipl_trt_ros.export.doubling import (
     normalised_together,
     rows_together,
 )
+from eipl_trt_ros.export.gpu import linear_of_sums, lstm_of_sums, normalised_map
 from eipl_trt_ros.export.layers import Seen, linear, lstm
 from eipl_trt_ros.spec import CNNRNN_CHANNELS, CNNRNN_SMALLEST, ModelSpec
 
@@ -41,19 +42,23 @@ def motion(build: GraphBuilder, spec: ModelSpec, image: Seen, joints: str) -> st
     """
     layer = _Layers(build, spec, 'encoder_image')
     value = layer.first_convolution(image, 'conv1')
-    value = layer.activation(value, 'conv1', axis=1)
+    value = layer.activation(value, 'conv1')
     for index in range(1, _LAYERS):
         value = layer.convolution(value, f'conv{index + 1}')
-        value = layer.activation(value, f'conv{index + 1}', axis=1)
+        value = layer.activation(value, f'conv{index + 1}')
     flat = build.constant('map_row', [1, math.prod(CNNRNN_SMALLEST)])
     value = build.add('Reshape', [value, flat], 'encoder_image/flat')
     layer.skip()
     for name in ('linear1', 'linear2'):
         value = layer.linear(value, name)
-        value = layer.activation(value, name, axis=1)
-    features = build.add('Concat', [value, joints], 'lstm/input', axis=1)
-    hidden = lstm(build, features, spec.rec_dim)
-    value = linear(build, hidden, 'decoder_joint.0', 'decoder_joint/linear')
+        value = layer.activation(value, name, is_map=False)
+    if build.cpu:
+        features = build.add('Concat', [value, joints], 'lstm/input', axis=1)
+        hidden = lstm(build, features, spec.rec_dim)
+        value = linear(build, hidden, 'decoder_joint.0', 'decoder_joint/linear')
+    else:
+        hidden = lstm_of_sums(build, [value, joints], spec.rec_dim)
+        value = linear_of_sums(build, hidden, ['decoder_joint.0'], 'decoder_joint/linear')
     return build.add(layer.function, [value], 'decoder_joint/activation')
 
 
@@ -73,14 +78,14 @@ def image(build: GraphBuilder, spec: ModelSpec, hidden: str) -> str:
     """
     layer = _Layers(build, spec, 'decoder_image')
     value = layer.linear(hidden, 'linear')
-    value = layer.activation(value, 'linear', axis=1)
+    value = layer.activation(value, 'linear', is_map=False)
     shape = build.constant('map_shape', [1, *CNNRNN_SMALLEST])
     value = build.add('Reshape', [value, shape], 'decoder_image/map')
     layer.skip()
     as_they_are = _LAYERS - 3 if build.cpu else _LAYERS - 1
     for index in range(as_they_are):
         value = layer.transposed(value, f'conv{index + 1}')
-        value = layer.activation(value, f'conv{index + 1}', axis=1)
+        value = layer.activation(value, f'conv{index + 1}')
     if build.cpu:
         value = layer.transposed_by_rows(value, f'conv{_LAYERS - 2}', CNNRNN_CHANNELS[2])
         value = layer.last_two_transposed(value, f'conv{_LAYERS - 1}', f'conv{_LAYERS}')
@@ -182,15 +187,17 @@ class _Layers:
         self._index += 1
         return value
 
-    def activation(self, value: str, name: str, axis: int) -> str:
+    def activation(self, value: str, name: str, *, is_map: bool = True) -> str:
         """Apply the layer normalisation, where the model has it, and the activation."""
         full = f'{self._sequence}/{name}'
-        if self._norms:
+        if self._norms and is_map and not self._build.cpu:
+            value = normalised_map(self._build, value, self._next(), f'{full}_norm', _EPSILON)
+        elif self._norms:
             value = self._build.add(
                 'LayerNormalization',
                 [value, *self._weights()],
                 f'{full}_norm',
-                axis=axis,
+                axis=1,
                 epsilon=_EPSILON,
             )
         self._index += 1

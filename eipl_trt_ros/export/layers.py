@@ -18,6 +18,8 @@ from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.doubling import blocks_as_pixels
 
+LSTM_GATES = tuple(f'lstm/{gate}_gate' for gate in ('input', 'forget', 'cell', 'output'))
+
 _CHW, _HWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
@@ -44,8 +46,15 @@ def row(build: GraphBuilder, value: str, length: int) -> str:
     )
 
 
+def column(build: GraphBuilder, value: str, length: int) -> str:
+    """Stand a vector (n,) upright: (n, 1)."""
+    return build.add(
+        'Reshape', [value, build.constant(f'column_{length}', [length, 1])], f'{value}_column'
+    )
+
+
 def vector(build: GraphBuilder, value: str, name: str, length: int) -> str:
-    """Take the batch axis off a row (1, n), under the name of a graph output."""
+    """Take the other axis off a row (1, n) or column (n, 1), under the name of a graph output."""
     return build.add('Reshape', [value, build.constant(f'vector_{length}', [length])], name)
 
 
@@ -188,7 +197,7 @@ def lstm(build: GraphBuilder, value: str, rec_dim: int) -> str:
     Step a torch.nn.LSTMCell: (1, F) with the inputs ``h``, ``c`` to ``next_h``, ``next_c``.
 
     As two matrix products and the gates rather than ONNX's LSTM, which wants the gates in another
-    order, and which TensorRT runs as a loop.
+    order. For processors; `gpu.lstm_of_sums` is for GPUs.
 
     Returns:
         The new h as a row (1, R).
@@ -200,11 +209,21 @@ def lstm(build: GraphBuilder, value: str, rec_dim: int) -> str:
     weights = [build.weight('rec.weight_ih'), build.weight('rec.bias_ih')]
     from_input = build.add('Gemm', [value, *weights], 'lstm/from_input', transB=1)
     gates = build.add('Add', [from_input, from_state], 'lstm/gates')
-    names = ['lstm/input_gate', 'lstm/forget_gate', 'lstm/cell_gate', 'lstm/output_gate']
-    build.add('Split', [gates], 'lstm/split', [f'{name}_in' for name in names], axis=1)
-    for name in names:
+    build.add('Split', [gates], 'lstm/split', [f'{name}_in' for name in LSTM_GATES], axis=1)
+    return next_state(build, rec_dim)
+
+
+def next_state(build: GraphBuilder, rec_dim: int) -> str:
+    """
+    Finish the step of an LSTM whose gates are there but for their functions, named ``..._in``.
+
+    Returns:
+        The new h: on a processor as a row (1, R), on a GPU as a column (R, 1), as the gates are.
+
+    """
+    for name in LSTM_GATES:
         build.add('Tanh' if name == 'lstm/cell_gate' else 'Sigmoid', [f'{name}_in'], name)
-    cell = row(build, 'c', rec_dim)
+    cell = row(build, 'c', rec_dim) if build.cpu else column(build, 'c', rec_dim)
     kept = build.add('Mul', ['lstm/forget_gate', cell], 'lstm/kept')
     new = build.add('Mul', ['lstm/input_gate', 'lstm/cell_gate'], 'lstm/new')
     cell = build.add('Add', [kept, new], 'lstm/cell')

@@ -15,6 +15,7 @@ from eipl_trt_ros.export.cpu import (
     convolution_of_pixels,
     fills_few_lanes,
 )
+from eipl_trt_ros.export.gpu import linear_of_sums, lstm_of_sums, soft_argmax_by_rows
 from eipl_trt_ros.export.layers import Seen, linear, lstm, turned
 from eipl_trt_ros.spec import ModelSpec
 
@@ -39,17 +40,32 @@ def motion(build: GraphBuilder, spec: ModelSpec, image: Seen, joints: str) -> st
     # A leaky ReLU lets a factor through: on a processor the division by the temperature is in the
     # weights before it.
     factor = 1 / (spec.temperature or 1.0) if build.cpu else 1.0
-    points = _attention(build, spec, _encode(build, spec, 'pos_encoder', image, factor))
+    maps = _encode(build, spec, 'pos_encoder', image, factor)
+    points = _attention(build, spec, maps) if build.cpu else _attention_by_rows(build, spec, maps)
     flat = build.constant('points_row', [1, 2 * spec.points_dim])
     points = build.add('Reshape', [points, flat], 'attention/points_row')
-    features = build.add('Concat', [points, joints], 'lstm/input', axis=1)
-    hidden = lstm(build, features, spec.rec_dim)
-    value = linear(build, hidden, 'decoder_point.0', 'decoder_point/linear')
-    value = _leaky(build, value, 'decoder_point/activation')
-    square = build.constant('points_shape', [spec.points_dim, 2])
-    build.add('Reshape', [value, square], 'decoder_points')
-    value = linear(build, hidden, 'decoder_joint.0', 'decoder_joint/linear')
-    return _leaky(build, value, 'decoder_joint/activation')
+    if build.cpu:
+        features = build.add('Concat', [points, joints], 'lstm/input', axis=1)
+        hidden = lstm(build, features, spec.rec_dim)
+        value = linear(build, hidden, 'decoder_point.0', 'decoder_point/linear')
+        value = _leaky(build, value, 'decoder_point/activation')
+        _points(build, spec, value)
+        value = linear(build, hidden, 'decoder_joint.0', 'decoder_joint/linear')
+        return _leaky(build, value, 'decoder_joint/activation')
+    hidden = lstm_of_sums(build, [points, joints], spec.rec_dim)
+    layers = 'decoder_joint.0', 'decoder_point.0'
+    value = linear_of_sums(build, hidden, layers, 'decoders/linear')
+    value = _leaky(build, value, 'decoders/activation')
+    sizes = build.constant('decoders_sizes', [spec.joint_dim, 2 * spec.points_dim])
+    names = ['decoders/joints', 'decoders/points']
+    build.add('Split', [value, sizes], 'decoders/split', names, axis=1)
+    _points(build, spec, names[1])
+    return names[0]
+
+
+def _points(build: GraphBuilder, spec: ModelSpec, value: str) -> None:
+    shape = build.constant('points_shape', [spec.points_dim, 2])
+    build.add('Reshape', [value, shape], 'decoder_points')
 
 
 def image(build: GraphBuilder, spec: ModelSpec, seen: Seen) -> str:
@@ -154,11 +170,11 @@ def _convolution(
 
 def _attention(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
     """
-    Soft-argmax: maps (1, K, h, w) to the output ``encoder_points`` (K, 2).
+    Soft-argmax for processors: scaled maps (1, K, h, w) to the output ``encoder_points`` (K, 2).
 
-    The expectation of x and of y is one matrix product with the position grid. It takes the
-    decoder's, (2, h, w), which holds the same numbers as the encoder's two vectors. On a processor
-    it goes by rows and columns, which takes half of the time.
+    The expectation of x and of y goes by rows and columns, with the decoder's position grid, (2,
+    h, w), which holds the same numbers as the encoder's two vectors. That takes half of the time
+    that one matrix product with the grid takes.
 
     At EIPL's temperature of 1e-4 most cells lie so far below the maximum that their weight is a
     denormal number, and a CPU computes those a hundred times slower. So cells are first raised to
@@ -169,19 +185,13 @@ def _attention(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
     cells = height * width
     shape = build.constant('maps_flat', [spec.points_dim, cells])
     value = build.add('Reshape', [maps, shape], 'attention/flat')
-    if not build.cpu:
-        temperature = build.constant('temperature', float(spec.temperature or 0))
-        value = build.add('Div', [value, temperature], 'attention/logits')
     highest = build.add('ReduceMax', [value], 'attention/highest', axes=[1], keepdims=1)
     depth = build.constant('softmax_depth', _SOFTMAX_DEPTH)
     floor = build.add('Sub', [highest, depth], 'attention/floor')
     value = build.add('Max', [value, floor], 'attention/raised')
     value = build.add('Softmax', [value], 'attention/weights', axis=1)
-    if not build.cpu:
-        grid = build.weight('issm.pos_xy', [2, cells])
-        return build.add('Gemm', [value, grid], 'encoder_points', transB=1)
     # Over the rows first, once as they are and once times y, then over the columns.
-    x, y = build.array('issm.pos_xy')[0, 0, :], build.array('issm.pos_xy')[1, :, 0]
+    x, y = _places(build)
     shape = build.constant('maps_shape', [spec.points_dim, height, width])
     value = build.add('Reshape', [value, shape], 'attention/maps')
     over_rows = build.constant('over_rows', np.stack([np.ones_like(y), y]))
@@ -194,6 +204,19 @@ def _attention(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
     return build.add('MatMul', [value, product], 'encoder_points')
 
 
+def _attention_by_rows(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
+    """Soft-argmax for GPUs: maps (1, K, h, w) to the output ``encoder_points`` (K, 2)."""
+    temperature = build.constant('temperature', float(spec.temperature or 0))
+    value = build.add('Div', [maps, temperature], 'attention/logits')
+    return soft_argmax_by_rows(build, value, spec.points_dim, *_places(build))
+
+
+def _places(build: GraphBuilder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return x of each column and y of each row of a map."""
+    grid = build.array('issm.pos_xy')
+    return grid[0, 0, :], grid[1, :, 0]
+
+
 def _heatmaps(build: GraphBuilder, spec: ModelSpec) -> str:
     """
     Inverse soft-argmax: the input ``decoder_points`` (K, 2) to maps (K, h, w).
@@ -202,11 +225,10 @@ def _heatmaps(build: GraphBuilder, spec: ModelSpec) -> str:
     the place of h * w.
     """
     build.add('Split', ['decoder_points'], 'heatmap/split', ['heatmap/x', 'heatmap/y'], axis=1)
-    grid = build.array('issm.pos_xy')
     size = build.constant('minus_heatmap_size', -float(spec.heatmap_size or 0))
     points = spec.points_dim
     shapes = {'x': [points, 1, spec.map_width], 'y': [points, spec.map_height, 1]}
-    for axis, places in (('x', grid[0, 0, :]), ('y', grid[1, :, 0])):
+    for axis, places in zip('xy', _places(build), strict=True):
         value = build.add(
             'Sub',
             [build.constant(f'places_{axis}', places), f'heatmap/{axis}'],

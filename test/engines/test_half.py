@@ -77,8 +77,9 @@ def test_convolutions_run_in_fp16_and_what_is_delicate_in_fp32(
         if node.op_type in ('Conv', 'ConvTranspose'):
             assert {types[value] for value in node.input} == {TensorProto.FLOAT16}, node.name
             seen.add('convolution')
-        delicate = ('attention/', 'lstm/', 'decoder_joint/', 'decoder_point/', 'command/')
-        if node.op_type == 'LayerNormalization' or node.name.startswith(delicate):
+        delicate = ('attention/', 'lstm/', 'decoder_joint/', 'decoders/', 'command/')
+        norm = any(part.endswith('_norm') for part in node.name.split('/'))
+        if norm or node.name.startswith(delicate):
             assert TensorProto.FLOAT16 not in {types[value] for value in node.input}, node.name
             seen.add('delicate')
     assert 'convolution' in seen

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from builders import make_pictures
+from builders import SPECS, make_pictures, write_random_bundle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.engines.accuracy import JointAccuracy, joint_accuracy
@@ -24,7 +24,7 @@ from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
 from eipl_trt_ros.engines.int8_options import METHODS, OPERATORS, Int8Options
 from eipl_trt_ros.engines.quantize import inputs_of, quantisable, quantize, scale_for
 from eipl_trt_ros.engines.ranges import BINS, Magnitudes, entropy_bins, measure_ranges
-from eipl_trt_ros.engines.rollout import rollout
+from eipl_trt_ros.engines.rollout import ExactSession, rollout
 from eipl_trt_ros.engines.sensitivity import (
     Question,
     leave_out,
@@ -140,7 +140,7 @@ def test_quantisers_are_what_every_tensorrt_takes(
             per_channel = scale.ndim == 1
             assert per_channel == any(entry.name == 'axis' for entry in node.attribute)
             layers[node.output[0]] = (node.input[0], per_channel)
-        if node.op_type in OPERATORS and node.name != 'encoder_points':
+        if node.op_type in OPERATORS:
             activation, weight, bias = node.input
             assert bias in constants  # in float, without quantiser
             assert constants[bias].data_type == TensorProto.FLOAT
@@ -192,35 +192,48 @@ def test_a_quantised_graph_gives_what_the_formula_gives(
     """One Gemm alone: y = s_x round(x / s_x) (s_w round(w / s_w))^T + b."""
     bundle = bundle_of('cnnrnn')
     model = load_graph(bundle.graph_path('motion'))
-    layer = 'decoder_joint/linear'
+    layer = 'encoder_image/linear2'
     data = [demonstration(bundle, 2)]
     (value,) = inputs_of(model, [layer])
     threshold = measure_ranges(bundle, 'motion', data, [value])[value].threshold('minmax')
-    result = quantize(model, {value: threshold}, [layer])
     weights = {e.name: numpy_helper.to_array(e) for e in model.graph.initializer}
-    weight, bias = weights['decoder_joint.0.weight'], weights['decoder_joint.0.bias']
+    (node,) = (node for node in model.graph.node if node.name == layer)
+    weight, bias = (weights[name] for name in node.input[1:])
+    for name, size in zip((value, layer), reversed(weight.shape), strict=True):
+        model.graph.output.append(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+        )
+    session = ExactSession(quantize(model, {value: threshold}, [layer]))
     scale, channel = scale_for(np.asarray(threshold)), scale_for(np.abs(weight).max(axis=1))
     rounded = np.round(weight / channel[:, None]) * channel[:, None]
-    span = bundle.joint_maximum - bundle.joint_minimum
-    for step in rollout(bundle, data, motion=result):
-        hidden = np.round(step.outputs['next_h'] / scale) * scale
-        joints = np.tanh(hidden @ rounded.T + bias) * span + bundle.joint_minimum
-        np.testing.assert_allclose(step.outputs['predicted_joints'], joints, atol=1e-6)
+    for step in rollout(bundle, data):
+        found = session.run(step.motion)
+        taken = np.round(found[value] / scale) * scale
+        np.testing.assert_allclose(found[layer], taken @ rounded.T + bias, atol=1e-6)
 
 
-def test_layers_are_left_out_until_the_error_is_within_the_budget(bundle: Bundle) -> None:
+def test_layers_are_left_out_until_the_error_is_within_the_budget(tmp_path: Path) -> None:
+    features = SPECS['cnnrnn'].feat_dim
+
+    def watchful(weights: dict[str, NDArray[np.float32]]) -> None:
+        """Let the joints depend on what is seen."""
+        weights['rec.weight_ih'][:, :features] *= 20
+        weights['decoder_joint.0.weight'] *= 3
+
+    bundle = write_random_bundle(tmp_path, SPECS['cnnrnn'], change=watchful)
     model = load_graph(bundle.graph_path('motion'))
     candidates = quantisable(model)
     data = [demonstration(bundle, 5)]
     ranges = measure_ranges(bundle, 'motion', data, inputs_of(model, candidates))
     thresholds = {name: seen.threshold('minmax') for name, seen in ranges.items()}
-    thresholds['lstm/hidden'] = 1e-3  # cuts off nearly all of what the joints are read from
+    (value,) = inputs_of(model, ['encoder_image/linear2'])
+    thresholds[value] = 1e-3  # cuts off nearly all of what there is of the image
     said: list[str] = []
     question = Question(bundle, model, thresholds, candidates, data, said.append)
     chosen = select_layers(question)
     assert chosen.harm <= 1.02
-    assert chosen.shares[0].layer == 'decoder_joint/linear'
-    assert 'decoder_joint/linear' not in chosen.layers
+    assert chosen.shares[0].layer == 'encoder_image/linear2'
+    assert 'encoder_image/linear2' not in chosen.layers
     assert len(chosen.layers) >= len(candidates) - 3
     assert len(said) > len(candidates)
     free = select_layers(question, budget=1e6)

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from graph_parts import Array, run_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from references import make_bundle, random_weights, smooth_pictures
 
 from eipl_trt_ros.backends import load_backend
@@ -36,11 +34,9 @@ from eipl_trt_ros.export.doubling import (
     normalised_together,
     rows_together,
 )
-from eipl_trt_ros.export.weights import WeightFile, write_weights
 from eipl_trt_ros.models import build_model
-from eipl_trt_ros.spec import ModelSpec, TensorSpec
+from eipl_trt_ros.spec import ModelSpec
 
-Array = NDArray[np.float32]
 sides, channels, seeds = st.integers(3, 20), st.integers(1, 20), st.integers(0, 2**32 - 1)
 sizes = st.tuples(sides, sides)
 
@@ -57,23 +53,7 @@ def run(
     shapes: list[tuple[int, ...]],
 ) -> list[Array]:
     """Write a graph from the input ``x`` to some values and run it."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_weights(weights, Path(folder) / 'weights.safetensors')
-        build = GraphBuilder('part', WeightFile(Path(folder) / 'weights.safetensors'), cpu=True)
-        made = write(build)
-        outputs = []
-        for name, shape in zip(made, shapes, strict=True):
-            outputs.append(TensorSpec(name, 'float32', shape))
-        model = build.build([TensorSpec('x', 'float32', value.shape)], outputs, {})
-        path = Path(folder) / 'part.onnx'
-        path.write_bytes(model.SerializeToString())
-        onnx.checker.check_model(path, full_check=True)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=['CPUExecutionProvider']
-        )
-        return list(session.run(made, {'x': value}))
+    return run_part({'x': value}, weights, write, shapes, cpu=True)
 
 
 def near(found: Array, expected: torch.Tensor) -> None:
