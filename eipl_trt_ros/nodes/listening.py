@@ -9,10 +9,11 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import rclpy
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,6 +23,12 @@ from eipl_trt_ros.nodes.child_process import NodeProcess
 
 START_PATIENCE = 60.0
 """Seconds for a process to come up, and for a transition."""
+_REPLY_PATIENCE = 5.0  # seconds for a reply, before the node is asked what became of the request
+_LOOKS = 2  # at a state: the first may have been answered before the request
+_GOALS = {
+    Transition.TRANSITION_CONFIGURE: State.PRIMARY_STATE_INACTIVE,
+    Transition.TRANSITION_ACTIVATE: State.PRIMARY_STATE_ACTIVE,
+}
 
 
 @contextlib.contextmanager
@@ -66,45 +73,61 @@ def check(process: NodeProcess, kind: type[EiplTrtError], deadline: float = math
 
 class Lifecycle:
     """
-    The lifecycle service of a predictor node.
+    The lifecycle services of a predictor node.
 
     Args:
         node: to call with.
         executor: that serves it.
         predictor: the process of the predictor node.
-        service: its name.
+        name: of the predictor node, such as ``'/predictor'``.
 
     """
 
     def __init__(
-        self,
-        node: Node,
-        executor: SingleThreadedExecutor,
-        predictor: NodeProcess,
-        service: str,
+        self, node: Node, executor: SingleThreadedExecutor, predictor: NodeProcess, name: str
     ) -> None:
         self._executor = executor
         self._predictor = predictor
-        self._client = node.create_client(ChangeState, service)
+        self._change = node.create_client(ChangeState, f'{name}/change_state')
+        self._state = node.create_client(GetState, f'{name}/get_state')
 
     def change(self, transition: int) -> None:
         """
-        Wait for the node, and have it make a transition.
+        Wait for the node, and have it be configured or activated.
 
         Raises:
             BackendError: it cannot; the text ends with its last words.
 
         """
         deadline = time.monotonic() + START_PATIENCE
-        while not self._client.service_is_ready():
+        while not (self._change.service_is_ready() and self._state.service_is_ready()):
             check(self._predictor, BackendError, deadline)
             listen(self._executor, 0.05)
-        request = ChangeState.Request(transition=Transition(id=transition))
-        future = self._client.call_async(request)
-        while not future.done():
-            check(self._predictor, BackendError, deadline)
-            self._executor.spin_until_future_complete(future, timeout_sec=0.1)
-        response = future.result()
-        if response is None or not response.success:
+        if not self._succeeds(transition, deadline):
             msg = f'the predictor node cannot be brought up: {self._predictor.last_words()}'
             raise BackendError(msg)
+
+    def _succeeds(self, transition: int, deadline: float) -> bool:
+        """Ask for a transition; by its reply or, where that was lost, by the node's state."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        asked = self._change.call_async(request)
+        looks = 0
+        while not self._answered(asked, deadline):
+            # a busy machine's middleware may lose the reply to a client that has just come up
+            look = self._state.call_async(GetState.Request())
+            if self._answered(look, deadline):
+                state = look.result().current_state.id
+                if state == _GOALS[transition]:
+                    return True
+                looks += state < State.TRANSITION_STATE_CONFIGURING  # the node rests in it
+                if looks == _LOOKS:
+                    return False
+        return bool(asked.result().success)
+
+    def _answered(self, future: Any, deadline: float) -> bool:
+        """Wait for a reply, and tell whether it came."""
+        patience = time.monotonic() + _REPLY_PATIENCE
+        while not future.done() and time.monotonic() < patience:
+            check(self._predictor, BackendError, deadline)
+            self._executor.spin_until_future_complete(future, timeout_sec=0.1)
+        return bool(future.done())

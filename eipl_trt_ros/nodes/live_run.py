@@ -111,7 +111,7 @@ def run_live(
     ):
         recorder = LiveRecorder(context, bundle, place, compressed=compressed)
         executor.add_node(recorder)
-        lifecycle = Lifecycle(recorder, executor, predictor, f'{place}/predictor/change_state')
+        lifecycle = Lifecycle(recorder, executor, predictor, f'{place}/predictor')
         lifecycle.change(Transition.TRANSITION_CONFIGURE)
         _connect(recorder, executor, (predictor, replay))
         lifecycle.change(Transition.TRANSITION_ACTIVATE)

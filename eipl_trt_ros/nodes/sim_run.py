@@ -115,7 +115,7 @@ def run_episodes(
     ):
         recorder = SimRecorder(context, bundle, settings.films)
         executor.add_node(recorder)
-        lifecycle = Lifecycle(recorder, executor, predictor, '/predictor/change_state')
+        lifecycle = Lifecycle(recorder, executor, predictor, '/predictor')
         lifecycle.change(Transition.TRANSITION_CONFIGURE)
         deadline = time.monotonic() + START_PATIENCE
         while not (recorder.hears() and ready()):
