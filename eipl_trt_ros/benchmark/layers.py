@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from eipl_trt_ros.benchmark.measure import make_inputs
+from eipl_trt_ros.benchmark.measure import make_inputs_of
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import require
 
@@ -79,16 +79,14 @@ def layer_times(bundle: Bundle, graph: str, *, threads: int, frames: int) -> lis
 
 
 def _inputs(bundle: Bundle, graph: str) -> dict[str, Any]:
-    model, rng = bundle.model, np.random.default_rng(0)
-    pictures, joints = make_inputs(
-        1, (model.image_height, model.image_width), (bundle.joint_minimum, bundle.joint_maximum)
-    )
+    rng = np.random.default_rng(0)
+    pictures, joints = make_inputs_of(bundle, 1)
     sensed = {'image': pictures[0], 'joints': joints[0].astype(np.float32)}
     return {
         tensor.name: sensed[tensor.name]
         if tensor.name in sensed
         else rng.uniform(0.1, 0.3, tensor.shape).astype(np.float32)
-        for tensor in model.graph_inputs(graph)
+        for tensor in bundle.model.graph_inputs(graph)
     }
 
 

@@ -75,6 +75,13 @@ def make_inputs(
     return pictures, minimum + (maximum - minimum) * swing
 
 
+def make_inputs_of(bundle: Bundle, frames: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Make pictures of a model's own size, and joints within its bounds; see `make_inputs`."""
+    model = bundle.model
+    size = model.image_height, model.image_width
+    return make_inputs(frames, size, (bundle.joint_minimum, bundle.joint_maximum))
+
+
 def measure(
     cases: Sequence[Case],
     pictures: NDArray[np.uint8],
@@ -152,12 +159,7 @@ def time_bundle(
         The timings by case, and for each case that cannot run here a line that says why.
 
     """
-    model = bundle.model
-    pictures, joints = make_inputs(
-        _PICTURES,
-        (model.image_height, model.image_width),
-        (bundle.joint_minimum, bundle.joint_maximum),
-    )
+    pictures, joints = make_inputs_of(bundle, _PICTURES)
     missing: list[str] = []
     cases: list[Case] = []
     with ExitStack() as stack:

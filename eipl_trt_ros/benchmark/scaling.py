@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from eipl_trt_ros.benchmark.measure import make_inputs
+from eipl_trt_ros.benchmark.measure import make_inputs_of
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import require
 from eipl_trt_ros.predictor import Predictor, open_predictor
@@ -105,9 +105,7 @@ def _resized(bundle: Bundle, side: int, path: Path) -> Bundle:
 def _cost(
     bundle: Bundle, label: int, count: int, threads: int, frames: int, *, image: bool
 ) -> Cost:
-    model = bundle.model
-    size = model.image_height, model.image_width
-    pictures, joints = make_inputs(8, size, (bundle.joint_minimum, bundle.joint_maximum))
+    pictures, joints = make_inputs_of(bundle, 8)
     before = _resident()
     with ExitStack() as stack:
         predictors: list[Predictor] = [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eipl_trt_ros.backends import Backend, SharedInputs
-from eipl_trt_ros.benchmark.measure import make_inputs
+from eipl_trt_ros.benchmark.measure import make_inputs_of
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.predictor import Predictor
 
@@ -62,12 +62,7 @@ def time_together(
         For each count the times with inputs of their own, and from 2 on with shared ones.
 
     """
-    model = bundle.model
-    pictures, joints = make_inputs(
-        _PICTURES,
-        (model.image_height, model.image_width),
-        (bundle.joint_minimum, bundle.joint_maximum),
-    )
+    pictures, joints = make_inputs_of(bundle, _PICTURES)
     with ExitStack() as stack:
         inputs = stack.enter_context(SharedInputs())
         opened = {

@@ -21,6 +21,16 @@ from eipl_trt_ros.closing import Closing
 _PATIENCE = 10.0  # seconds a node gets to end by itself
 
 
+def own_domain() -> int:
+    """Return the ROS domain of this process's own nodes; few other processes have the same."""
+    return 1 + os.getpid() % 100
+
+
+def on_this_host(domain: int) -> dict[str, str]:
+    """Return the variables of a node in a ROS domain that only this host's processes see."""
+    return {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
+
 class NodeProcess(Closing):
     """
     A node in a process of its own; use it in a ``with`` block, which ends it.

@@ -23,7 +23,7 @@ from eipl_trt_ros.errors import BackendError, BagError
 from eipl_trt_ros.evaluation.bags import Bag, ImageEvent
 from eipl_trt_ros.evaluation.live import LiveRun
 from eipl_trt_ros.evaluation.offline import Pass, PassSettings
-from eipl_trt_ros.nodes.child_process import NodeProcess
+from eipl_trt_ros.nodes.child_process import NodeProcess, on_this_host, own_domain
 from eipl_trt_ros.nodes.listening import (
     START_PATIENCE,
     Lifecycle,
@@ -69,8 +69,8 @@ def run_live(
     """
     stamps, compressed = _image_stamps(bag_path, offline)
     place = f'/eipl_trt_live_{os.getpid()}'
-    domain = 1 + os.getpid() % 100
-    environment = {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    domain = own_domain()
+    environment = on_this_host(domain)
     remaps = [f'__ns:={place}', f'image:={place}/image', f'joint_states:={place}/joint_states']
     parameters = {
         'bundle': str(bundle.path.resolve()),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from lifecycle_msgs.msg import Transition
 
 from eipl_trt_ros.bundle import Bundle
 from eipl_trt_ros.errors import BackendError
-from eipl_trt_ros.nodes.child_process import NodeProcess
+from eipl_trt_ros.nodes.child_process import NodeProcess, on_this_host, own_domain
 from eipl_trt_ros.nodes.listening import START_PATIENCE, Lifecycle, check, listen, listening
 from eipl_trt_ros.nodes.sim_recorder import SimRecorder
 from eipl_trt_ros.progress import Progress, untold
@@ -76,8 +75,8 @@ def run_episodes(
     for one in (bundle, *beside):
         check_robot(one)
     folders = [str(one.path.resolve()) for one in (bundle, *beside)]
-    domain = 1 + os.getpid() % 100 if domain is None else domain
-    environment = {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    domain = own_domain() if domain is None else domain
+    environment = on_this_host(domain)
     with (
         listening(domain) as (context, executor),
         NodeProcess(

@@ -108,6 +108,12 @@ def roll_out(
     return Outcome(placement, hidden, environment.lifted, miss, measured)
 
 
+def _seen(bundle: Bundle, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture of the simulator, in RGB, as a model's camera would send it."""
+    bgr = bundle.camera.encoding == 'bgr8'
+    return np.ascontiguousarray(picture[..., ::-1]) if bgr else picture
+
+
 class PredictorPolicy:
     """
     A bundle as a policy.
@@ -130,9 +136,7 @@ class PredictorPolicy:
 
     def step(self, picture: NDArray[np.uint8], joints: Vector) -> NDArray[np.floating]:
         """Predict the next joints; see ``Policy.step``."""
-        bgr = self._predictor.bundle.camera.encoding == 'bgr8'
-        seen = np.ascontiguousarray(picture[..., ::-1]) if bgr else picture
-        return self._predictor.step(seen, joints).joints
+        return self._predictor.step(_seen(self._predictor.bundle, picture), joints).joints
 
 
 @functools.cache
@@ -165,7 +169,6 @@ class EnsemblePolicy:
         for predictor in ensemble.predictors:
             check_robot(predictor.bundle)
         self._ensemble = ensemble
-        self._bgr = ensemble.bundle.camera.encoding == 'bgr8'
         self.first = ensemble.names[0]
         self.drivers: list[str] = []
 
@@ -177,7 +180,7 @@ class EnsemblePolicy:
 
     def step(self, picture: NDArray[np.uint8], joints: Vector) -> NDArray[np.floating]:
         """Predict the next joints; see ``Policy.step``."""
-        seen = np.ascontiguousarray(picture[..., ::-1]) if self._bgr else picture
+        seen = _seen(self._ensemble.bundle, picture)
         predicted = self._ensemble.step(seen, joints).joints.copy()
         self.drivers.append(self._ensemble.bundle.path.name)
         self._ensemble.finish_frame()

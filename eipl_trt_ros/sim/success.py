@@ -9,6 +9,7 @@ under an arbiter. All of them try all places, so that two variants can be compar
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import multiprocessing
@@ -162,9 +163,10 @@ def _crew(variant: Variant, bundles: dict[str, Path]) -> tuple[Path, ...]:
 def _held(file: Path, bundles: dict[str, Path]) -> set[Attempt]:
     """Tell what need not be run again, and cut off a line that is not whole."""
     held = set()
+    digest = functools.cache(_digest)  # there are thousands of results, of a few bundles
     for result in read_results(file):
         variant = result.attempt.variant
-        if variant.model in bundles and result.bundle != _digest(_crew(variant, bundles)):
+        if variant.model in bundles and result.bundle != digest(_crew(variant, bundles)):
             msg = f'{file} holds results of another bundle {variant.model}: choose another folder'
             raise BagError(msg)
         held.add(result.attempt)

@@ -178,19 +178,21 @@ def own_bundle(gpu: Gpu, tmp_path: Path) -> Bundle:
     return load_bundle(tmp_path / 'cnnrnn')
 
 
+def named_folder(variable: str, holds: str) -> Path:
+    """Return the folder that a variable names; a test without it is skipped."""
+    folder = os.environ.get(variable)
+    if folder is None:
+        pytest.skip(f'{variable} names no folder of {holds}')
+    return Path(folder)
+
+
 @pytest.fixture(scope='session')
 def unseen() -> Path:
     """The folder of demonstrations that the sample models have never seen."""
-    folder = os.environ.get('EIPL_TRT_DEMONSTRATIONS')
-    if folder is None:
-        pytest.skip('EIPL_TRT_DEMONSTRATIONS names no folder of demonstrations')
-    return Path(folder)
+    return named_folder('EIPL_TRT_DEMONSTRATIONS', 'demonstrations')
 
 
 @pytest.fixture(scope='session')
 def other_engines() -> Path:
     """The folder of bundles with engines that were built on another machine."""
-    folder = os.environ.get('EIPL_TRT_OTHER_ENGINES')
-    if folder is None:
-        pytest.skip('EIPL_TRT_OTHER_ENGINES names no folder of bundles')
-    return Path(folder)
+    return named_folder('EIPL_TRT_OTHER_ENGINES', 'bundles')

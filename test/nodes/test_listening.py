@@ -24,6 +24,7 @@ from rclpy.node import Node
 
 from eipl_trt_ros.errors import BackendError
 from eipl_trt_ros.nodes import listening as module
+from eipl_trt_ros.nodes.child_process import own_domain
 from eipl_trt_ros.nodes.listening import Lifecycle, listening
 
 _NAMESPACE = f'/silent_{os.getpid()}'
@@ -65,7 +66,7 @@ class Silent:
 def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Context, Lifecycle]]:
     monkeypatch.setattr(module, '_REPLY_PATIENCE', 0.3)
     running = SimpleNamespace(module='predictor_node', exit_code=None, last_words=lambda: 'oh')
-    with listening(1 + os.getpid() % 100) as (context, executor):
+    with listening(own_domain()) as (context, executor):
         node = Node('asking', context=context)
         executor.add_node(node)
         yield context, Lifecycle(node, executor, running, f'{_NAMESPACE}/predictor')  # type: ignore[arg-type]
