@@ -250,8 +250,17 @@ class PowerNode(Node):
             return
         seconds = time.monotonic() - self._measurement_began
         if seconds > self._settings.longest_measurement:
-            self.get_logger().warning(f'nobody stopped the measurement for {seconds:.0f} s')
-            self._answer(self._stop)(Trigger.Request(), Trigger.Response())
+            self._end_measurement(f'nobody stopped the measurement for {seconds:.0f} s')
+
+    def _end_measurement(self, why: str) -> None:
+        self.get_logger().warning(why)
+        self._answer(self._stop)(Trigger.Request(), Trigger.Response())
+
+    def come_to_rest(self) -> None:
+        """Take no more samples, and write a measurement that runs; any thread may call it."""
+        self._sampler.close()
+        if self._measurement is not None:
+            self._end_measurement('the node is told to end while it measures')
 
     def destroy_node(self) -> None:
         """Stop sampling and destroy the node."""
@@ -262,7 +271,7 @@ class PowerNode(Node):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node; the entry point of ``ros2 run eipl_trt_ros power_node``."""
-    return run_node(PowerNode, spin, arguments)
+    return run_node(PowerNode, spin, arguments, before_end=PowerNode.come_to_rest)
 
 
 if __name__ == '__main__':

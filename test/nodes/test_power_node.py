@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import os
 import queue
 import signal
@@ -26,6 +27,7 @@ from ros_world import PATIENCE, until
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Int64MultiArray
+from std_srvs.srv import Trigger
 
 from eipl_trt_ros.energy.recordings import read_recording
 from eipl_trt_ros.energy.sources import find_sensors
@@ -211,22 +213,37 @@ def test_every_field_of_the_settings_is_a_described_parameter(world, tmp_path):
         assert len(node.describe_parameter(field.name).description) > 10
 
 
-def test_it_runs_as_a_process_and_leaves_quietly(world, tmp_path):
+@pytest.mark.parametrize(
+    'number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+def test_a_process_told_to_end_writes_what_it_measured_and_leaves_quietly(world, tmp_path, number):
     csv = record(tmp_path / 'power.csv', lambda _: 8_000.0)
+    result = tmp_path / 'energy.json'
     command = [sys.executable, '-m', 'eipl_trt_ros.nodes.power_node', '--ros-args']
-    command += ['-p', 'source:=recorded', '-p', f'recording:={csv}']
+    settings = ('source:=recorded', f'recording:={csv}', f'result_file:={result}')
+    for setting in (*settings, 'interval:=0.02', 'warm_up:=0.0'):
+        command += ['-p', setting]
     command += ['-r', f'__ns:={world.namespace}']
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(world.domain)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            inbox: queue.Queue[Any] = world.robot().listen(DiagnosticArray, '/diagnostics')
-            inbox.get(timeout=PATIENCE)
-            process.send_signal(signal.SIGINT)
+            robot, power = world.robot(), f'{world.namespace}/power'
+            inbox: queue.Queue[Any] = robot.listen(DiagnosticArray, f'{power}/power')
+            start = robot.create_client(Trigger, f'{power}/start_measurement')
+            assert start.wait_for_service(PATIENCE)
+            started = start.call_async(Trigger.Request())
+            until(started.done, 'the start')
+            assert started.result().success, started.result().message
+            for _ in range(20):
+                inbox.get(timeout=PATIENCE)
+            process.send_signal(number)
             _, errors = process.communicate(timeout=20)
         finally:
             process.kill()
     assert process.returncode == 0, errors
     assert 'Traceback' not in errors
+    assert 'told to end while it measures' in errors
+    assert json.loads(result.read_text())['window']['mean_power_mw'] == 8_000
 
 
 @pytest.mark.skipif(importlib.util.find_spec('jtop') is not None, reason='jtop is installed')

@@ -58,3 +58,33 @@ def test_only_what_fails_because_the_node_was_told_to_end_is_no_error(
     """)
     assert done.returncode == code
     assert ('context is invalid' in done.stderr) is not shut_down
+
+
+@pytest.mark.parametrize('ends_by', ['a signal', 'itself'])
+def test_no_thread_touches_ros_while_the_node_is_destroyed(ends_by: str) -> None:
+    done = run(f"""
+        import os, signal, sys, threading
+        import rclpy
+        from eipl_trt_ros.nodes.process import run_node, spin
+        from rclpy.node import Node
+        from rclpy.signals import SignalHandlerOptions, get_current_signal_handlers_options
+
+        class One(Node):
+            def destroy_node(self):
+                print([thread.name for thread in threading.enumerate()])
+                print(get_current_signal_handlers_options() == SignalHandlerOptions.NO)
+                super().destroy_node()
+
+        def work(node):
+            if {ends_by!r} == 'a signal':
+                os.kill(os.getpid(), signal.SIGINT)
+                spin(node)
+
+        def before_end(node):
+            print('ends', rclpy.ok())
+
+        sys.exit(run_node(lambda: One('one'), work, before_end=before_end))
+    """)
+    told = 'ends True\n' if ends_by == 'a signal' else ''
+    assert done.stdout == f"{told}['MainThread']\nTrue\n", done.stderr
+    assert done.returncode == 0
