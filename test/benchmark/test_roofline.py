@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from eipl_trt_ros.benchmark import roofline
 from eipl_trt_ros.benchmark.roofline import (
     ORIN_NANO,
     PAPER_MS,
@@ -65,7 +68,19 @@ def test_the_papers_fp16_time_of_sarnn_is_twenty_times_its_floor(tmp_path: Path)
     assert 'took 2.47 ms: 5 %' in line
 
 
-def test_ceilings_are_measured() -> None:
+def test_ceilings_are_measured_by_whoever_multiplies_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found = measure_ceilings(1)
     assert found.flop_per_s > 1e9
     assert found.bytes_per_s > 1e8
+    multiply = torch.matmul
+
+    def multiply_slowly(*arguments: Any, **settings: Any) -> torch.Tensor:
+        time.sleep(1.0)
+        return multiply(*arguments, **settings)
+
+    monkeypatch.setattr(roofline, '_TRIES', 2)
+    monkeypatch.setattr(torch, 'matmul', multiply_slowly)
+    # 2 GFLOP in less than the second that PyTorch sleeps
+    assert measure_ceilings(1).flop_per_s > 2 * 1024**3
