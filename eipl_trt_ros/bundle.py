@@ -38,8 +38,15 @@ from eipl_trt_ros.spec import GRAPHS, ModelSpec
 FORMAT = 1
 YAML_NAME = 'bundle.yaml'
 WEIGHTS_NAME = 'weights.safetensors'
-# Each graph, and beside it the form of it that processors run fastest.
-GRAPH_FILES = tuple(f'{graph}{form}.onnx' for graph in GRAPHS for form in ('', '.cpu'))
+
+
+def graph_file(graph: str, form: str = '') -> str:
+    """Return the name of the file of a graph, or of its form for ``'cpu'`` or ``'half'``."""
+    return f'{graph}.{form}.onnx' if form else f'{graph}.onnx'
+
+
+# Each graph, and beside it the forms of it that processors and tensor cores run fastest.
+GRAPH_FILES = tuple(graph_file(graph, form) for graph in GRAPHS for form in ('', 'cpu', 'half'))
 _KEYS = ('format', 'name', 'model', 'camera', 'vmin', 'vmax', 'joints', 'rate_hz')
 _OPTIONAL_KEYS = ('provenance', 'files')
 
@@ -110,9 +117,20 @@ class Bundle:
         """The safetensors file."""
         return self.path / WEIGHTS_NAME
 
-    def graph_path(self, graph: str) -> Path:
-        """Return where one of `GRAPHS` lies; raises BundleError if it was never exported."""
-        path = self.path / f'{graph}.onnx'
+    def graph_path(self, graph: str, precision: str = 'fp32') -> Path:
+        """
+        Return where the form of one of `GRAPHS` lies that engines of a precision are built from.
+
+        fp16 and int8 have one of their own, but in a bundle that was written before it was there.
+
+        Raises:
+            BundleError: the graphs were never exported.
+
+        """
+        half = graph_file(graph, 'half')
+        if precision != 'fp32' and half in self.files:
+            return self.path / half
+        path = self.path / graph_file(graph)
         if path.name not in self.files:
             msg = (
                 f'bundle {self.path} has no {path.name}; make its graphs with: '
@@ -125,13 +143,13 @@ class Bundle:
         """
         Return where the form for processors of one of `GRAPHS` lies.
 
-        It is the graph itself in a bundle that was written before there were two forms.
+        It is the graph itself in a bundle that was written before it was there.
 
         Raises:
             BundleError: the graphs were never exported.
 
         """
-        name = f'{graph}.cpu.onnx'
+        name = graph_file(graph, 'cpu')
         return self.path / name if name in self.files else self.graph_path(graph)
 
     def normalise_joints(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:

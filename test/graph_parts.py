@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.builder import Form, GraphBuilder
 from eipl_trt_ros.export.weights import WeightFile, write_weights
 from eipl_trt_ros.spec import TensorSpec
 
@@ -26,7 +26,7 @@ def run_part(
     write: Callable[[GraphBuilder], list[str]],
     shapes: Sequence[tuple[int, ...]],
     *,
-    cpu: bool,
+    form: Form = Form.GENERAL,
 ) -> list[Array]:
     """
     Write a graph from some inputs to some values, check it, and run it as it is written.
@@ -36,12 +36,12 @@ def run_part(
         weights: the weights file.
         write: adds the nodes, and names the values to give.
         shapes: theirs.
-        cpu: the graph's form.
+        form: the graph's.
 
     """
     with tempfile.TemporaryDirectory() as folder:
         write_weights(weights, Path(folder) / 'weights.safetensors')
-        build = GraphBuilder('part', WeightFile(Path(folder) / 'weights.safetensors'), cpu=cpu)
+        build = GraphBuilder('part', WeightFile(Path(folder) / 'weights.safetensors'), form=form)
         made = write(build)
         model = build.build(
             [TensorSpec(name, 'float32', value.shape) for name, value in inputs.items()],
@@ -56,7 +56,7 @@ def run_part(
         onnx.checker.check_model(path, full_check=True)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        if not cpu:
+        if form is not Form.PROCESSOR:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(
             str(path), options, providers=['CPUExecutionProvider']

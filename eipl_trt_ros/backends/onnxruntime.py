@@ -84,9 +84,11 @@ class OnnxRuntimeBackend:
         # each session has threads of its own, which would keep looking for work between frames:
         # a core all the time, and on two cores the other graph's slow down the one that runs
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        path = bundle.cpu_graph_path(graph)
-        source: str | bytes = str(path)
-        if self.precision != 'fp32':
+        if self.precision == 'fp32':
+            path = bundle.cpu_graph_path(graph)
+            source: str | bytes = str(path)
+        else:
+            path = bundle.graph_path(graph, self.precision)
             # optimisation would merge roundings, and saturate int8 where a processor has no VNNI
             options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_DISABLE_ALL
             source = _exact(bundle, graph, self.precision)

@@ -25,6 +25,7 @@ from eipl_trt_ros.errors import require
 if TYPE_CHECKING:
     import onnx
 
+_OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')  # that multiply by a kernel, their second input
 _PRODUCT_SIDE = 1024
 _COPIED_BYTES = 256 << 20
 _TRIES = 25
@@ -88,9 +89,12 @@ def work_of(bundle: Bundle, graph: str) -> Work:
     """
     Count what one of a bundle's graphs has to do.
 
+    Zeros in a kernel count neither as products nor as bytes: one that gives blocks of pixels has
+    them wherever a pixel does not depend on a place.
+
     Args:
         bundle: the model.
-        graph: one of ``eipl_trt_ros.spec.GRAPHS``; the general form counts, not the processor's.
+        graph: one of ``eipl_trt_ros.spec.GRAPHS``; the general form counts, no other.
 
     Raises:
         BundleError: the graphs were never exported.
@@ -98,33 +102,40 @@ def work_of(bundle: Bundle, graph: str) -> Work:
 
     """
     onnx: Any = require('onnx', install='pip install onnx', needed_for='the floor')
-    model = onnx.load(bundle.graph_path(graph), load_external_data=False)
+    model = onnx.load(bundle.graph_path(graph))
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     shapes = {entry.name: tuple(entry.dims) for entry in inferred.initializer}
     for value in (*inferred.input, *inferred.output, *inferred.value_info):
         shapes[value.name] = tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
     products = {node.output[0] for node in inferred.node if node.op_type == 'Mul'}
-    flop = sum(_flop(node, shapes, products) for node in inferred.node)
-    weights = sum(4 * _size(tuple(entry.dims)) for entry in inferred.initializer)
+    kernels = {node.input[1] for node in inferred.node if node.op_type in _OPERATORS}
+    weights = {
+        entry.name: int(np.count_nonzero(onnx.numpy_helper.to_array(entry)))
+        if entry.name in kernels
+        else _size(shapes[entry.name])
+        for entry in inferred.initializer
+    }
+    flop = sum(_flop(node, shapes, products, weights) for node in inferred.node)
     ends = (*bundle.model.graph_inputs(graph), *bundle.model.graph_outputs(graph))
     moved = sum(_size(spec.shape) * (1 if spec.dtype == 'uint8' else 4) for spec in ends)
-    return Work(flop, weights + moved)
+    return Work(flop, 4 * sum(weights.values()) + moved)
 
 
 def _flop(
-    node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], products: Collection[str]
+    node: onnx.NodeProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    products: Collection[str],
+    weights: Mapping[str, int],
 ) -> int:
+    """Count for one node; ``weights`` are how many numbers of each constant count."""
     if node.op_type == 'ReduceSum' and node.input[0] in products:  # small linear layers, points
         return 2 * _size(shapes[node.input[0]])
-    if node.op_type not in ('Conv', 'ConvTranspose', 'Gemm'):
+    if node.op_type not in _OPERATORS:
         return 0
-    taken, weight = shapes[node.input[0]], shapes[node.input[1]]
-    given = shapes[node.output[0]]
-    if node.op_type == 'Gemm':
-        return 2 * _size(taken) * given[1]
-    # per result (of a transposed one: per input) as many products as a filter has weights
-    results = taken if node.op_type == 'ConvTranspose' else given
-    return 2 * _size(weight) * _size(results[2:])
+    # A weight is multiplied once per result; in a transposed convolution, which bundles have that
+    # were exported before it became an ordinary one, once per input; in a linear layer once.
+    places = node.input[0] if node.op_type == 'ConvTranspose' else node.output[0]
+    return 2 * weights[node.input[1]] * _size(shapes[places][2:])
 
 
 def _size(shape: tuple[int, ...]) -> int:

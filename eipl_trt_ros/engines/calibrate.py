@@ -129,7 +129,7 @@ class _Calibration:
 
     def _graph(self, graph: str) -> GraphRecipe:
         """In int8 are those layers that the budgets allow, the same in a graph that mixes."""
-        path = self._bundle.graph_path(graph)
+        path = self._bundle.graph_path(graph, 'int8')
         model = load_graph(path)
         motion = graph.startswith('motion')
         selection = self._motion if motion else self._image
@@ -155,7 +155,7 @@ class _Calibration:
 
     def _question(self, graph: str) -> Question:
         """Put together what the layers of a graph are chosen by."""
-        model = load_graph(self._bundle.graph_path(graph))
+        model = load_graph(self._bundle.graph_path(graph, 'int8'))
         candidates = quantisable(model, self._options.operators)
         thresholds = self._thresholds(graph, model, candidates)
         return Question(

@@ -148,7 +148,7 @@ class Int8Recipe:
             EngineError: it was made from other files than those of the bundle.
 
         """
-        for name, sha256 in self._made_from(graph).items():
+        for name, sha256 in self._made_from(bundle, graph).items():
             if bundle.files[name].sha256 != sha256:
                 msg = (
                     f'{bundle.path / RECIPE_NAME} was made for another {name} than the '
@@ -163,10 +163,10 @@ class Int8Recipe:
         same = replace(self, graphs=other.graphs, half_rate=other.half_rate)
         return replace(same, calibration=nowhere) == other
 
-    def _made_from(self, graph: str) -> dict[str, str]:
-        graphs = {f'{one.graph}.onnx': one.graph_sha256 for one in self.graphs}
-        name = f'{graph}.onnx'
-        return {WEIGHTS_NAME: self.weights_sha256, name: graphs.get(name, '')}
+    def _made_from(self, bundle: Bundle, graph: str) -> dict[str, str]:
+        graphs = {one.graph: one.graph_sha256 for one in self.graphs}
+        name = bundle.graph_path(graph, 'int8').name
+        return {WEIGHTS_NAME: self.weights_sha256, name: graphs.get(graph, '')}
 
 
 def recipe_command(bundle: Bundle) -> str:

@@ -54,7 +54,7 @@ class Explicit:
 
     def _quantized(self, graph: str) -> GraphRecipe:
         found = self._recipe.of(self._bundle, graph)
-        model = load_graph(self._bundle.graph_path(graph))
+        model = load_graph(self._bundle.graph_path(graph, 'int8'))
         return only(found, quantisable(model, self._options.operators))
 
     def source(self, graph: str) -> Int8Source:
@@ -116,17 +116,17 @@ class Calibrated:
 
     def source(self, graph: str) -> Int8Source:
         """See `Int8Way`; the same for every graph."""
-        self._bundle.graph_path(graph)
+        self._bundle.graph_path(graph, 'int8')
         return Int8Source('calibrated', '', digest(self._demonstrations))
 
     def layers(self, graph: str) -> tuple[str, ...]:
         """See `Int8Way`."""
-        model = load_graph(self._bundle.graph_path(graph))
+        model = load_graph(self._bundle.graph_path(graph, 'int8'))
         return tuple(name for name in quantisable(model, self._operators) if runs_in_half(name))
 
     def report(self, graph: str) -> Int8Report:
         """See `Int8Way`; what it costs in accuracy is not measured."""
-        model = load_graph(self._bundle.graph_path(graph))
+        model = load_graph(self._bundle.graph_path(graph, 'int8'))
         frames = sum(len(one) for one in self._demonstrations)
         candidates = len(quantisable(model, self._operators))
         return Int8Report(self.layers(graph), candidates, len(self._demonstrations), frames)

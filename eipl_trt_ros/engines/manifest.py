@@ -151,7 +151,7 @@ def make_recipe(
     return Recipe(
         graph,
         precision,
-        files[bundle.graph_path(graph).name].sha256,
+        files[bundle.graph_path(graph, precision).name].sha256,
         files[WEIGHTS_NAME].sha256,
         REWRITE,
         machine,

@@ -143,7 +143,7 @@ def measure_ranges(
         EngineError: a graph cannot be loaded.
 
     """
-    session = ExactSession(_showing(load_graph(bundle.graph_path(graph)), values))
+    session = ExactSession(_showing(load_graph(bundle.graph_path(graph, 'int8')), values))
     ranges = {value: Magnitudes() for value in values}
     mixing = MIXING if graph.endswith('_mixed') else None
     for step in rollout(bundle, demonstrations, mixing=mixing):

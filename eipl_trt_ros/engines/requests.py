@@ -35,7 +35,7 @@ def asked_layers(bundle: Bundle, recipe: Recipe, int8: Collection[str] = ()) -> 
     """
     if recipe.precision == 'fp32':
         return {}
-    model = load_graph(bundle.graph_path(recipe.graph))
+    model = load_graph(bundle.graph_path(recipe.graph, recipe.precision))
     half = [name for name in quantisable(model) if runs_in_half(name)]
     return {**dict.fromkeys(half, 'fp16'), **dict.fromkeys(int8, 'int8')}
 
@@ -93,7 +93,7 @@ def calibrated_request(
 
 def _plain(bundle: Bundle, recipe: Recipe, tensorrt: TensorRT) -> BuildRequest:
     title = f'{bundle.path}: {recipe.graph} {recipe.precision}'
-    path = bundle.graph_path(recipe.graph)
+    path = bundle.graph_path(recipe.graph, recipe.precision)
     if tensorrt.features.normalisation:
         return BuildRequest(title, path, tf32=recipe.tf32)
     return BuildRequest(title, _whole(spell_out_normalisation(load_graph(path))), recipe.tf32)

@@ -14,7 +14,7 @@ from eipl_trt_ros.engines.quantize import quantize
 
 def quantized_graph(bundle: Bundle, recipe: GraphRecipe) -> onnx.ModelProto:
     """Give a graph with int8 in the layers of a recipe, and fp32 in all others."""
-    model = load_graph(bundle.graph_path(recipe.graph))
+    model = load_graph(bundle.graph_path(recipe.graph, 'int8'))
     return quantize(model, recipe.highest, recipe.layers)
 
 
@@ -31,8 +31,10 @@ def half_graph(bundle: Bundle, graph: str, int8: GraphRecipe | None = None) -> o
         EngineError: the graph cannot be read.
 
     """
-    path = bundle.graph_path(graph)
-    model = load_graph(path) if int8 is None else quantized_graph(bundle, int8)
+    if int8 is None:
+        model = load_graph(bundle.graph_path(graph, 'fp16'))
+    else:
+        model = quantized_graph(bundle, int8)
     return to_half(model, half_nodes(model))
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,17 @@ INLINE_BYTES = 1024  # smaller initializers stay in the graph: they keep it read
 _ELEMENT_TYPES = {'uint8': TensorProto.UINT8, 'float32': TensorProto.FLOAT}
 
 
+class Form(enum.Enum):
+    """What a graph is written for; its value is in the file's name."""
+
+    GENERAL = ''
+    """A GPU in fp32."""
+    PROCESSOR = 'cpu'
+    """A processor in fp32."""
+    TENSOR_CORES = 'half'
+    """A GPU's tensor cores, in fp16 and int8; the graph itself is in fp32."""
+
+
 class GraphBuilder:
     """
     Collects nodes in execution order; each is named, and its first output bears its name.
@@ -33,16 +45,26 @@ class GraphBuilder:
     Args:
         name: name of the graph.
         weights: where `weight` takes its tensors from.
-        cpu: whether the graph is for processors; kept for those who add layers.
+        form: what the graph is for; kept for those who add layers.
 
     """
 
-    def __init__(self, name: str, weights: WeightFile, *, cpu: bool = False) -> None:
+    def __init__(self, name: str, weights: WeightFile, *, form: Form = Form.GENERAL) -> None:
         self._name = name
-        self.cpu = cpu
+        self.form = form
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, TensorProto] = {}
+
+    @property
+    def cpu(self) -> bool:
+        """Whether the graph is for processors."""
+        return self.form is Form.PROCESSOR
+
+    @property
+    def half(self) -> bool:
+        """Whether the graph is for tensor cores."""
+        return self.form is Form.TENSOR_CORES
 
     def add(
         self,

@@ -76,7 +76,7 @@ def linear_of_sums(build: GraphBuilder, value: str, layers: Sequence[str], name:
 
 
 def soft_argmax_by_rows(
-    build: GraphBuilder, maps: str, count: int, x: NDArray[np.float32], y: NDArray[np.float32]
+    build: GraphBuilder, maps: str, x: NDArray[np.float32], y: NDArray[np.float32], side: int = 1
 ) -> str:
     """
     Take the expectation of a place, with the softmax of a map as the probability of its cells.
@@ -87,43 +87,49 @@ def soft_argmax_by_rows(
 
     Args:
         build: the graph.
-        maps: (1, K, h, w), divided by the temperature.
-        count: K.
+        maps: (1, K, h, w), divided by the temperature; or in blocks of cells (`blocks`), (1, 4 *
+            K, h / 2, w / 2), where the cells of a row that are first in their blocks count as one
+            row, and the second ones as another.
         x: of each column of a map, (w,).
         y: of each row of a map, (h,).
+        side: of a block; 1 for maps that are not in blocks.
 
     Returns:
         The output ``encoder_points``, (K, 2).
 
     """
-    axis = build.constant('axis_1', [1])
 
     def add(operator: str, result: str, *inputs: str) -> str:
         return build.add(operator, list(inputs), f'attention/{result}')
 
-    def total(result: str, value: str) -> str:
-        return build.add('ReduceSum', [value, axis], f'attention/{result}', keepdims=1)
+    def total(result: str, value: str, axis: int) -> str:
+        axes = build.constant(f'axis_{axis}', [axis])
+        return build.add('ReduceSum', [value, axes], f'attention/{result}', keepdims=1)
 
-    def weigh(value: str, kind: str) -> tuple[str, str]:
-        """Give the maximum along the last axis, and the exponential of what is below it."""
+    def weigh(value: str, kind: str, axis: int) -> tuple[str, str]:
+        """Give the maximum along an axis, and the exponential of what is below it."""
         name = f'attention/{kind}_highest'
-        highest = build.add('ReduceMax', [value], name, axes=[1], keepdims=1)
+        highest = build.add('ReduceMax', [value], name, axes=[axis], keepdims=1)
         return highest, add('Exp', f'{kind}_weights', add('Sub', f'{kind}_below', value, highest))
 
-    rows = build.constant('map_rows', [count * len(y), len(x)])
-    highest, weights = weigh(add('Reshape', 'rows', maps, rows), 'row')
-    moments = add('Mul', 'row_moments', weights, build.constant('places_x', x))
-    parts = highest, total('row_weight', weights), total('row_x', moments)
-    shape = build.constant('rows_of_maps', [count, len(y)])
+    height, width = len(y) // side, len(x) // side
+    # (map and row of a block, column of a block, row of blocks, column of blocks)
+    rows = build.constant('map_rows', [-1, side, height, width])
+    highest, weights = weigh(add('Reshape', 'rows', maps, rows), 'row', 3)
+    places = np.ascontiguousarray(x.reshape(width, side).T)[None, :, None]
+    moments = add('Mul', 'row_moments', weights, build.constant('places_x', places))
+    parts = highest, total('row_weight', weights, 3), total('row_x', moments, 3)
+    shape = build.constant('rows_of_maps', [-1, side * side * height])
     highest, sums, sums_x = (
         add('Reshape', f'map{i}', part, shape) for i, part in enumerate(parts)
     )
-    _, weights = weigh(highest, 'map')
+    _, weights = weigh(highest, 'map', 1)
     sums, sums_x = add('Mul', 'map_sums', weights, sums), add('Mul', 'map_sums_x', weights, sums_x)
-    sums_y = add('Mul', 'map_sums_y', sums, build.constant('places_y', y))
-    whole = total('map_weight', sums)
+    places = np.repeat(y.reshape(height, side).T, side, axis=0).reshape(1, -1)
+    sums_y = add('Mul', 'map_sums_y', sums, build.constant('places_y', places))
+    whole = total('map_weight', sums, 1)
     points = [
-        add('Div', f'map_{name}', total(f'map_total_{name}', value), whole)
+        add('Div', f'map_{name}', total(f'map_total_{name}', value, 1), whole)
         for name, value in (('x', sums_x), ('y', sums_y))
     ]
     return build.add('Concat', points, 'encoder_points', axis=1)

@@ -1,6 +1,6 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's four ONNX graphs, each in two forms, with pre- and post-processing inside."""
+"""A bundle's four ONNX graphs, each in three forms, with pre- and post-processing inside."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import onnx
 
-from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.bundle import Bundle, graph_file
 from eipl_trt_ros.export import cnnrnn, sarnn
-from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.builder import Form, GraphBuilder
 from eipl_trt_ros.export.doubling import blocks_as_planes
 from eipl_trt_ros.export.layers import (
     Seen,
@@ -30,7 +30,7 @@ from eipl_trt_ros.spec import GRAPHS
 
 
 def build_graph(
-    bundle: Bundle, graph: str, weights: WeightFile, *, cpu: bool = False
+    bundle: Bundle, graph: str, weights: WeightFile, form: Form = Form.GENERAL
 ) -> onnx.ModelProto:
     """
     Make one graph of a bundle; its large initializers point into the weights file.
@@ -40,7 +40,7 @@ def build_graph(
         graph: one of ``eipl_trt_ros.spec.GRAPHS``; what it takes and gives is told by
             `ModelSpec.graph_inputs` and `ModelSpec.graph_outputs`.
         weights: the bundle's weights.
-        cpu: whether to make the form for processors: the same function, to float rounding.
+        form: which form of it; all are the same function, to float rounding.
 
     Returns:
         The model; the same bundle gives the same bytes.
@@ -49,7 +49,7 @@ def build_graph(
         ExportError: the weights lack a tensor.
 
     """
-    build = GraphBuilder(graph, weights, cpu=cpu)
+    build = GraphBuilder(graph, weights, form=form)
     mixed = graph.endswith('_mixed')
     if graph.startswith('motion'):
         _motion(build, bundle, mixed=mixed)
@@ -59,7 +59,7 @@ def build_graph(
     return build.build(
         spec.graph_inputs(graph),
         spec.graph_outputs(graph),
-        {'model': spec.type, 'bundle': bundle.name} | ({'form': 'cpu'} if cpu else {}),
+        {'model': spec.type, 'bundle': bundle.name} | ({'form': form.value} if form.value else {}),
     )
 
 
@@ -104,7 +104,7 @@ def _image(build: GraphBuilder, bundle: Bundle, *, mixed: bool) -> None:
 
 def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) -> None:
     """
-    Write the four graphs into the bundle's folder in both forms, all of them or none.
+    Write the four graphs into the bundle's folder in all forms, all of them or none.
 
     Each is checked with ONNX's own checker and shape inference first. The bundle's checksums are
     those of before; `eipl_trt_ros.bundle.write_bundle` makes new ones.
@@ -125,13 +125,13 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
         for graph in GRAPHS:
             if progress is not None:
                 progress(graph)
-            for cpu in (False, True):
-                name = f'{graph}.cpu.onnx' if cpu else f'{graph}.onnx'
+            for form in Form:
+                name = graph_file(graph, form.value)
                 with tempfile.NamedTemporaryFile(
                     dir=bundle.path, prefix='.', suffix=f'.{name}', delete=False
                 ) as file:
                     made.append((Path(file.name), bundle.path / name))
-                    model = build_graph(bundle, graph, weights, cpu=cpu)
+                    model = build_graph(bundle, graph, weights, form)
                     file.write(model.SerializeToString(deterministic=True))
                 onnx.checker.check_model(file.name, full_check=True)
         for temporary, final in made:

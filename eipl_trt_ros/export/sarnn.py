@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eipl_trt_ros.export.blocks import (
+    Filters,
+    convolution,
+    image_in_blocks,
+    kernel_over_blocks,
+    pixels_of_blocks,
+    whole_lanes,
+    with_channels,
+)
 from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.cpu import (
     convolution_by_rows,
@@ -83,6 +92,15 @@ def image(build: GraphBuilder, spec: ModelSpec, seen: Seen) -> str:
     """
     features = _encode(build, spec, 'im_encoder', seen)
     value = build.add('Mul', [features, _heatmaps(build, spec)], 'heatmap/apply')
+    if _in_blocks(build, spec):
+        size = 4 * spec.points_dim, spec.map_height // 2, spec.map_width // 2
+        value = with_channels(build, value, 'decoder_image', size, whole_lanes(size[0]))
+        for index in (0, 2, 4):
+            name = f'decoder_image/conv{index // 2 + 1}'
+            layer = f'decoder_image.{index}'
+            value = _convolution_of_blocks(build, value, layer, name, transposed=True)
+            value = _leaky(build, value, f'{name}_activation')
+        return pixels_of_blocks(build, value, 'decoder_image/together')
     height = spec.map_height
     for index in (0, 2, 4):
         height += 2
@@ -99,8 +117,22 @@ def _leaky(build: GraphBuilder, value: str, name: str) -> str:
 def _encode(
     build: GraphBuilder, spec: ModelSpec, encoder: str, seen: Seen, factor: float = 1.0
 ) -> str:
-    """Apply one of the two encoders: what the camera sees to maps (1, K, H - 6, W - 6)."""
+    """
+    Apply one of the two encoders: what the camera sees to maps (1, K, H - 6, W - 6).
+
+    For tensor cores the maps are in blocks: (1, 4 * K, H / 2 - 3, W / 2 - 3).
+    """
     height, value = spec.image_height, seen.value
+    if _in_blocks(build, spec):
+        size = 3, spec.image_height, spec.image_width
+        value = image_in_blocks(build, value, 'image', size)
+        size = 4 * size[0], size[1] // 2, size[2] // 2
+        value = with_channels(build, value, 'image', size, whole_lanes(size[0]))
+        for index in (0, 2, 4):
+            name = f'{encoder}/conv{index // 2 + 1}'
+            value = _convolution_of_blocks(build, value, f'{encoder}.{index}', name)
+            value = _leaky(build, value, f'{name}_activation')
+        return value
     for index in (0, 2, 4):
         height -= 2
         layer, name = f'{encoder}.{index}', f'{encoder}/conv{index // 2 + 1}'
@@ -115,6 +147,23 @@ def _encode(
             )
         value = _leaky(build, value, f'{name}_activation')
     return value
+
+
+def _in_blocks(build: GraphBuilder, spec: ModelSpec) -> bool:
+    """Tell whether the graph takes images in blocks; an odd side cannot be taken so."""
+    return build.half and spec.image_height % 2 == 0 and spec.image_width % 2 == 0
+
+
+def _convolution_of_blocks(
+    build: GraphBuilder, value: str, layer: str, name: str, *, transposed: bool = False
+) -> str:
+    """Do what `_convolution` does, from blocks to blocks, with whole lanes of channels."""
+    kernel = build.array(f'{layer}.weight')
+    kernel = kernel_over_blocks(turned(kernel) if transposed else kernel)
+    bias = np.repeat(build.array(f'{layer}.bias'), 4)
+    filters = Filters(kernel, bias, f'{layer}.blocks')
+    filters = filters.widened(whole_lanes(kernel.shape[1]), len(kernel))
+    return convolution(build, value, filters, name, **({'pads': [1] * 4} if transposed else {}))
 
 
 def _convolution(
@@ -208,7 +257,8 @@ def _attention_by_rows(build: GraphBuilder, spec: ModelSpec, maps: str) -> str:
     """Soft-argmax for GPUs: maps (1, K, h, w) to the output ``encoder_points`` (K, 2)."""
     temperature = build.constant('temperature', float(spec.temperature or 0))
     value = build.add('Div', [maps, temperature], 'attention/logits')
-    return soft_argmax_by_rows(build, value, spec.points_dim, *_places(build))
+    side = 2 if _in_blocks(build, spec) else 1
+    return soft_argmax_by_rows(build, value, *_places(build), side)
 
 
 def _places(build: GraphBuilder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -222,12 +272,16 @@ def _heatmaps(build: GraphBuilder, spec: ModelSpec) -> str:
     Inverse soft-argmax: the input ``decoder_points`` (K, 2) to maps (K, h, w).
 
     exp(-(dx^2 + dy^2) / s) is exp(-dx^2 / s) times exp(-dy^2 / s): h + w exponentials per map in
-    the place of h * w.
+    the place of h * w. For tensor cores the maps are in blocks, (1, 4 * K, h / 2, w / 2).
     """
     build.add('Split', ['decoder_points'], 'heatmap/split', ['heatmap/x', 'heatmap/y'], axis=1)
     size = build.constant('minus_heatmap_size', -float(spec.heatmap_size or 0))
     points = spec.points_dim
-    shapes = {'x': [points, 1, spec.map_width], 'y': [points, spec.map_height, 1]}
+    height, width, blocks = spec.map_height, spec.map_width, _in_blocks(build, spec)
+    shapes = {'x': [points, 1, width], 'y': [points, height, 1]}
+    if blocks:
+        height, width = height // 2, width // 2
+        shapes = {'x': [points, 1, 1, width, 2], 'y': [points, height, 2, 1, 1]}
     for axis, places in zip('xy', _places(build), strict=True):
         value = build.add(
             'Sub',
@@ -239,4 +293,10 @@ def _heatmaps(build: GraphBuilder, spec: ModelSpec) -> str:
         value = build.add('Exp', [value], f'heatmap/{axis}_profile')
         shape = build.constant(f'profile_{axis}_shape', shapes[axis])
         build.add('Reshape', [value, shape], f'heatmap/{axis}_broadcast')
-    return build.add('Mul', ['heatmap/y_broadcast', 'heatmap/x_broadcast'], 'heatmap/maps')
+    profiles = ['heatmap/y_broadcast', 'heatmap/x_broadcast']
+    if not blocks:
+        return build.add('Mul', profiles, 'heatmap/maps')
+    value = build.add('Mul', profiles, 'heatmap/pixels_apart')
+    value = build.add('Transpose', [value], 'heatmap/pixels_of_blocks', perm=[0, 2, 4, 1, 3])
+    shape = build.constant('heatmap_shape', [1, 4 * points, height, width])
+    return build.add('Reshape', [value, shape], 'heatmap/maps')

@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from builders import SPECS, write_random_bundle
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from eipl_trt_ros.benchmark import roofline
@@ -23,6 +26,7 @@ from eipl_trt_ros.benchmark.roofline import (
     measure_ceilings,
     work_of,
 )
+from eipl_trt_ros.export.cnnrnn_layers import Layers, LayersForProcessors
 from eipl_trt_ros.models import build_model
 
 amounts = st.floats(1.0, 1e12)
@@ -47,6 +51,30 @@ def test_each_weight_counts_once_and_the_ends_too(tmp_path: Path) -> None:
     weights = 4 * sum(parameter.numel() for parameter in build_model(spec).parameters())
     pictures = 2 * 3 * 128 * 128
     assert weights + pictures < whole.bytes < 1.02 * (weights + pictures)
+
+
+def test_a_zero_in_a_kernel_is_neither_multiplied_nor_moved(tmp_path: Path) -> None:
+    def lose_a_filter(weights: dict[str, NDArray[np.float32]]) -> None:
+        weights['encoder_image.0.weight'][0] = 0
+        weights['encoder_image.0.bias'][1] = 0  # a bias counts whatever it is
+
+    whole = work_of(write_random_bundle(tmp_path / 'whole'), 'motion')
+    bundle = write_random_bundle(tmp_path / 'less', change=lose_a_filter)
+    less = work_of(bundle, 'motion')
+    filter_size = 3 * 3 * 3
+    assert whole.bytes - less.bytes == 4 * filter_size
+    assert whole.flop - less.flop == 2 * filter_size * 64 * 64
+
+
+def test_a_graph_from_before_its_transposed_convolutions_gave_blocks_has_the_same_arithmetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = write_random_bundle(tmp_path / 'now')
+    monkeypatch.setattr(Layers, 'transposed', LayersForProcessors.transposed)
+    before = write_random_bundle(tmp_path / 'before')
+    nodes = onnx.load(before.graph_path('image'), load_external_data=False).graph.node
+    assert [node.op_type for node in nodes].count('ConvTranspose') == 5
+    assert work_of(before, 'image').flop == work_of(now, 'image').flop
 
 
 @given(amounts, amounts, amounts, amounts)

@@ -78,7 +78,7 @@ def quantise_everything(bundle: Bundle) -> None:
     """Give a bundle a recipe by which every layer is int8, without the minutes of finding one."""
     found = []
     for graph in GRAPHS:
-        path = bundle.graph_path(graph)
+        path = bundle.graph_path(graph, 'int8')
         model = load_graph(path)
         layers = tuple(quantisable(model))
         thresholds = tuple(Threshold(value, 1.0) for value in inputs_of(model, layers))
@@ -107,9 +107,8 @@ def test_every_graph_gets_an_int8_engine_of_what_tensorrt_rtx_1_6_quantises(
         manifest, _ = EngineStore(bundle).load(graph, 'int8', this_machine())
         report = manifest.int8
         assert report is not None
-        nodes = {
-            node.name: node.op_type for node in load_graph(bundle.graph_path(graph)).graph.node
-        }
+        source = load_graph(bundle.graph_path(graph, 'int8'))
+        nodes = {node.name: node.op_type for node in source.graph.node}
         assert {nodes[layer] for layer in report.layers} <= {'Gemm'}
         assert report.rate is None  # of these layers together nobody knows
         assert f'{len(report.layers)} of {report.candidates} layers in int8' in out

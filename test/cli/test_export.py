@@ -9,6 +9,7 @@ from builders import write_weights_only_bundle
 
 from eipl_trt_ros.bundle import load_bundle
 from eipl_trt_ros.cli import main
+from eipl_trt_ros.spec import GRAPHS
 
 
 def test_a_bundle_gets_its_graphs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,8 +17,9 @@ def test_a_bundle_gets_its_graphs(tmp_path: Path, capsys: pytest.CaptureFixture[
         write_weights_only_bundle(tmp_path / name)
     assert main(['export', str(tmp_path / 'one'), str(tmp_path / 'two')]) == 0
     out = capsys.readouterr().out
+    motion, image = (f'{name}.onnx, {name}.cpu.onnx, {name}.half.onnx' for name in GRAPHS[:2])
     for name in ('one', 'two'):
-        assert f'{name}: motion.onnx, motion.cpu.onnx, image.onnx, image.cpu.onnx' in out
+        assert f'{name}: {motion}, {image}' in out
         assert load_bundle(tmp_path / name).graph_path('motion').is_file()
 
 

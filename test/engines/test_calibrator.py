@@ -227,7 +227,7 @@ def test_the_builder_may_choose_int8_but_not_for_what_is_delicate(
     held = {layer.name for layer in old.layers if layer.precision == layer.output == 'fp32'}
     free = {layer.name for layer in old.layers if layer.precision is layer.output is None}
     assert held | free == {layer.name for layer in old.layers}
-    nodes = load_graph(bundle.graph_path('motion')).graph.node
+    nodes = load_graph(bundle.graph_path('motion', 'int8')).graph.node
     for node in nodes:
         if node.name.startswith(('attention/', 'lstm/', 'decoder_joint/')):
             assert node.name in held

@@ -14,10 +14,11 @@ from builders import SPECS, make_pictures, write_random_bundle
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from eipl_trt_ros.bundle import Bundle
+from eipl_trt_ros.bundle import Bundle, write_bundle
 from eipl_trt_ros.engines.demonstrations import Demonstration
 from eipl_trt_ros.engines.half import half_nodes, load_graph, to_half
 from eipl_trt_ros.engines.normalisation import spell_out_normalisation
+from eipl_trt_ros.engines.rewrite import half_graph
 from eipl_trt_ros.engines.rollout import ExactSession, Step, rollout
 from eipl_trt_ros.errors import EngineError
 from eipl_trt_ros.spec import GRAPHS
@@ -32,13 +33,13 @@ def demonstration(bundle: Bundle, frames: int = 6) -> Demonstration:
 
 
 def halved(bundle: Bundle, graph: str, nodes: Collection[str] | None = None) -> onnx.ModelProto:
-    model = load_graph(bundle.graph_path(graph))
+    model = load_graph(bundle.graph_path(graph, 'fp16'))
     return to_half(model, half_nodes(model) if nodes is None else nodes)
 
 
 def everything(bundle: Bundle, graph: str) -> set[str]:
     """Name all nodes but those that turn grey levels into floats."""
-    nodes = load_graph(bundle.graph_path(graph)).graph.node
+    nodes = load_graph(bundle.graph_path(graph, 'fp16')).graph.node
     return {node.name for node in nodes if node.op_type != 'Cast'}
 
 
@@ -60,7 +61,7 @@ def test_a_graph_takes_and_gives_the_same_types_as_before(
     bundle_of: Callable[[str], Bundle], model: str, graph: str
 ) -> None:
     bundle = bundle_of(model)
-    before = load_graph(bundle.graph_path(graph))
+    before = load_graph(bundle.graph_path(graph, 'fp16'))
     assert ends(halved(bundle, graph)) == ends(before)
     assert ends(halved(bundle, graph, everything(bundle, graph))) == ends(before)
 
@@ -97,7 +98,7 @@ def test_a_value_that_is_read_inside_and_given_as_output_has_both_types(
 
 
 def test_a_graph_without_fp16_nodes_is_the_graph_itself(bundle: Bundle) -> None:
-    before = load_graph(bundle.graph_path('motion'))
+    before = load_graph(bundle.graph_path('motion', 'fp16'))
     assert list(halved(bundle, 'motion', ()).graph.node) == list(before.graph.node)
 
 
@@ -143,11 +144,11 @@ def test_layer_normalisation_spelt_out_is_the_same_function_and_stays_in_fp32(
     bundle = bundle_of('cnnrnnln')
     data = [demonstration(bundle, 3)]
     for graph in GRAPHS:
-        model = spell_out_normalisation(load_graph(bundle.graph_path(graph)))
+        model = spell_out_normalisation(load_graph(bundle.graph_path(graph, 'fp16')))
         operators = {node.op_type for node in model.graph.node}
         assert 'LayerNormalization' not in operators
         assert not any('_norm/' in name for name in half_nodes(model))
-    model = spell_out_normalisation(load_graph(bundle.graph_path('motion')))
+    model = spell_out_normalisation(load_graph(bundle.graph_path('motion', 'fp16')))
     exact = joints_of(list(rollout(bundle, data)), bundle)
     np.testing.assert_allclose(
         joints_of(list(rollout(bundle, data, motion=model)), bundle), exact, rtol=0, atol=1e-5
@@ -163,7 +164,7 @@ def test_fp16_in_the_layer_normalisation_loses_maps_of_large_values(tmp_path: Pa
     bundle = write_random_bundle(tmp_path, SPECS['cnnrnnln'], change=strong)
     data = [demonstration(bundle, 2)]
     exact = joints_of(list(rollout(bundle, data)), bundle)
-    model = spell_out_normalisation(load_graph(bundle.graph_path('motion')))
+    model = spell_out_normalisation(load_graph(bundle.graph_path('motion', 'fp16')))
     half = half_nodes(model)
     steps = {node.name for node in model.graph.node if '_norm/' in node.name}
     kept = joints_of(list(rollout(bundle, data, motion=to_half(model, half))), bundle)
@@ -187,7 +188,20 @@ def test_images_in_fp16_differ_by_a_grey_level_at_most(
         assert np.abs(images[0] - images[1]).max() <= 1
 
 
+@pytest.mark.parametrize('graph', GRAPHS)
+@pytest.mark.parametrize('model', MODELS)
+def test_fp16_is_made_from_the_form_for_tensor_cores_or_in_an_older_bundle_from_the_general_one(
+    bundle_of: Callable[[str], Bundle], model: str, graph: str
+) -> None:
+    bundle = bundle_of(model)
+    assert half_graph(bundle, graph) == halved(bundle, graph)
+    old = write_bundle(bundle, [name for name in bundle.files if not name.endswith('.half.onnx')])
+    general = load_graph(bundle.graph_path(graph))
+    assert half_graph(old, graph) == to_half(general, half_nodes(general))
+    assert half_graph(old, graph) != half_graph(bundle, graph)
+
+
 def test_a_missing_weights_file_is_named(bundle: Bundle) -> None:
     bundle.weights_path.unlink()
     with pytest.raises(EngineError, match='eipl_trt export'):
-        load_graph(bundle.graph_path('motion'))
+        load_graph(bundle.graph_path('motion', 'fp16'))

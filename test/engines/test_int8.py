@@ -45,7 +45,7 @@ def demonstration(bundle: Bundle, frames: int = 4) -> Demonstration:
 
 
 def quantized(bundle: Bundle, graph: str) -> onnx.ModelProto:
-    model = load_graph(bundle.graph_path(graph))
+    model = load_graph(bundle.graph_path(graph, 'int8'))
     nodes = quantisable(model)
     ranges = measure_ranges(bundle, graph, [demonstration(bundle)], inputs_of(model, nodes))
     return quantize(
@@ -191,7 +191,7 @@ def test_a_quantised_graph_gives_what_the_formula_gives(
 ) -> None:
     """One Gemm alone: y = s_x round(x / s_x) (s_w round(w / s_w))^T + b."""
     bundle = bundle_of('cnnrnn')
-    model = load_graph(bundle.graph_path('motion'))
+    model = load_graph(bundle.graph_path('motion', 'int8'))
     layer = 'encoder_image/linear2'
     data = [demonstration(bundle, 2)]
     (value,) = inputs_of(model, [layer])
@@ -221,7 +221,7 @@ def test_layers_are_left_out_until_the_error_is_within_the_budget(tmp_path: Path
         weights['decoder_joint.0.weight'] *= 3
 
     bundle = write_random_bundle(tmp_path, SPECS['cnnrnn'], change=watchful)
-    model = load_graph(bundle.graph_path('motion'))
+    model = load_graph(bundle.graph_path('motion', 'int8'))
     candidates = quantisable(model)
     data = [demonstration(bundle, 5)]
     ranges = measure_ranges(bundle, 'motion', data, inputs_of(model, candidates))
@@ -243,7 +243,7 @@ def test_layers_are_left_out_until_the_error_is_within_the_budget(tmp_path: Path
 def test_layers_of_the_image_graph_are_left_out_until_the_image_is_near_enough(
     bundle: Bundle,
 ) -> None:
-    model = load_graph(bundle.graph_path('image'))
+    model = load_graph(bundle.graph_path('image', 'int8'))
     candidates = quantisable(model)
     data = [demonstration(bundle, 9)]
     ranges = measure_ranges(bundle, 'image', data, inputs_of(model, candidates))

@@ -88,16 +88,33 @@ def test_one_made_for_other_weights_or_another_graph_is_refused(calibrated: Bund
         dataclasses.replace(recipe, weights_sha256='0').of(calibrated, 'motion')
     first = dataclasses.replace(recipe.graphs[0], graph_sha256='0')
     changed = dataclasses.replace(recipe, graphs=(first, *recipe.graphs[1:]))
-    with pytest.raises(EngineError, match=r'another motion\.onnx than.*eipl_trt precision'):
+    with pytest.raises(EngineError, match=r'another motion\.half\.onnx than.*eipl_trt precision'):
         changed.of(calibrated, 'motion')
     assert changed.of(calibrated, 'image') == recipe.graphs[1]
-    with pytest.raises(EngineError, match=r'another image_mixed\.onnx than'):
+    with pytest.raises(EngineError, match=r'another image_mixed\.half\.onnx than'):
         dataclasses.replace(recipe, graphs=recipe.graphs[:2]).of(calibrated, 'image_mixed')
 
 
 def test_it_stays_when_the_graphs_are_exported_again(calibrated: Bundle) -> None:
     again = export_graphs(calibrated.path)
     assert read_recipe(again).of(again, 'motion') == read_recipe(calibrated).graphs[0]
+
+
+def test_one_of_an_older_bundle_is_made_from_its_graphs_and_anew_once_it_has_more_of_them(
+    bundle: Bundle, demonstrations: Path
+) -> None:
+    old = write_bundle(bundle, [name for name in bundle.files if not name.endswith('.half.onnx')])
+    options = Int8Options((demonstrations,), budget=1e3, image_budget=255.0)
+    calibrated = calibrate(old, options)
+    recipe = read_recipe(calibrated)
+    found = recipe.of(calibrated, 'motion')
+    assert found.graph_sha256 == bundle.files['motion.onnx'].sha256
+    newer = export_graphs(calibrated.path)
+    with pytest.raises(EngineError, match=r'another motion\.half\.onnx than.*eipl_trt precision'):
+        recipe.of(newer, 'motion')
+    anew = calibrate(newer, options)
+    found = read_recipe(anew).of(anew, 'motion')
+    assert found.graph_sha256 == bundle.files['motion.half.onnx'].sha256
 
 
 @pytest.mark.parametrize('content', ['', '[]', '{"format": 99}', '{"format": 1}'])

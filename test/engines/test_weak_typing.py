@@ -39,9 +39,9 @@ def test_fp16_is_a_flag_with_the_delicate_layers_held_to_fp32(
     bundle_of: Callable[[str], Bundle], model: str
 ) -> None:
     bundle = bundle_of(model)
-    graph = load_graph(bundle.graph_path('motion'))
+    graph = load_graph(bundle.graph_path('motion', 'fp16'))
     request = make_request(bundle, make_recipe(bundle, 'motion', 'fp16', OLD), WEAK)
-    assert request.graph == bundle.graph_path('motion')
+    assert request.graph == bundle.graph_path('motion', 'fp16')
     assert request.half
     assert not request.int8
     assert request.keep_fp32 is not None
@@ -50,7 +50,7 @@ def test_fp16_is_a_flag_with_the_delicate_layers_held_to_fp32(
 
 
 def test_int8_is_explicit_there_too_and_quantised_layers_are_not_held(bundle: Bundle) -> None:
-    graph = load_graph(bundle.graph_path('motion'))
+    graph = load_graph(bundle.graph_path('motion', 'int8'))
     layers = tuple(quantisable(graph))
     thresholds = tuple(Threshold(value, 1.0) for value in inputs_of(graph, layers))
     int8 = GraphRecipe('motion', 'a', layers, len(layers), thresholds)
@@ -77,7 +77,7 @@ def test_8_5_gets_no_layer_normalisation_to_read(
 ) -> None:
     bundle = bundle_of('cnnrnnln')
     layers = ('encoder_image/conv1',)
-    int8 = GraphRecipe('motion', 'a', layers, 1, (Threshold('image/planes', 1.0),))
+    int8 = GraphRecipe('motion', 'a', layers, 1, (Threshold('encoder_image/conv1/channels', 1.0),))
     request = make_request(
         bundle,
         make_recipe(bundle, 'motion', precision, OLD),

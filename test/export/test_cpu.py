@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from graph_parts import Array, run_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from references import make_bundle, random_weights, smooth_pictures
 
-from eipl_trt_ros.backends import load_backend
-from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.export.builder import Form, GraphBuilder
 from eipl_trt_ros.export.cpu import (
     convolution_by_rows,
     convolution_of_pixels,
@@ -34,8 +30,6 @@ from eipl_trt_ros.export.doubling import (
     normalised_together,
     rows_together,
 )
-from eipl_trt_ros.models import build_model
-from eipl_trt_ros.spec import ModelSpec
 
 sides, channels, seeds = st.integers(3, 20), st.integers(1, 20), st.integers(0, 2**32 - 1)
 sizes = st.tuples(sides, sides)
@@ -53,7 +47,7 @@ def run(
     shapes: list[tuple[int, ...]],
 ) -> list[Array]:
     """Write a graph from the input ``x`` to some values and run it."""
-    return run_part({'x': value}, weights, write, shapes, cpu=True)
+    return run_part({'x': value}, weights, write, shapes, form=Form.PROCESSOR)
 
 
 def near(found: Array, expected: torch.Tensor) -> None:
@@ -193,53 +187,3 @@ def test_two_doublings_in_a_row_are_the_two_transposed_convolutions(
     )
     near(planes, twice)
     np.testing.assert_array_equal(pixels, planes[0].transpose(1, 2, 0))
-
-
-specs = st.one_of(
-    st.builds(
-        ModelSpec,
-        st.just('sarnn'),
-        st.integers(20, 40),
-        st.integers(20, 40),
-        st.integers(1, 9),
-        st.integers(1, 60),
-        k_dim=st.integers(1, 20),
-        temperature=st.just(1e-2),  # EIPL's 1e-4 blows up rounding on such small random maps
-        heatmap_size=st.just(0.1),
-    ),
-    st.builds(
-        ModelSpec,
-        st.sampled_from(['cnnrnn', 'cnnrnnln']),
-        st.just(128),
-        st.just(128),
-        st.integers(1, 9),
-        st.integers(1, 60),
-        feat_dim=st.integers(1, 20),
-    ),
-)
-
-
-@settings(deadline=None, max_examples=12)  # a loaded machine is no bug
-@given(specs, st.integers(0, 1000))
-def test_a_whole_model_of_any_size_is_the_model_in_pytorch(spec: ModelSpec, seed: int) -> None:
-    weights = random_weights(spec, seed)
-    model = build_model(spec).eval()
-    model.load_state_dict(weights)
-    picture = smooth_pictures(1, spec.image_height, spec.image_width, seed)[0]
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = make_bundle(Path(folder), spec, weights)
-        backend = load_backend(bundle, 'onnxruntime')
-        backend.image[:] = picture
-        backend.joints[:] = (bundle.joint_minimum + bundle.joint_maximum) / 2
-        backend.run_motion()
-        backend.advance()
-        backend.run_image()
-        planes = torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)) / 255
-        with torch.no_grad():
-            image, joints, *_, (h, _) = model(planes, torch.full((1, spec.joint_dim), 0.5))
-        found = bundle.normalise_joints(backend.predicted_joints)
-        np.testing.assert_allclose(found, joints[0].numpy(), atol=1e-4)
-        np.testing.assert_allclose(backend.get_state()['h'], h[0].numpy(), atol=1e-4)
-        levels = (image[0].clamp(0, 1) * 255).numpy().transpose(1, 2, 0).astype(int)
-        assert np.abs(backend.predicted_image - levels).max() <= 1
-        backend.close()

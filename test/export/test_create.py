@@ -12,6 +12,7 @@ import yaml
 from numpy.typing import NDArray
 from references import make_bundle, random_weights
 
+from eipl_trt_ros.backends import PRECISIONS
 from eipl_trt_ros.bundle import Bundle, load_bundle, write_bundle
 from eipl_trt_ros.errors import BundleError, ExportError
 from eipl_trt_ros.export.create import create_bundle, export_graphs
@@ -19,7 +20,7 @@ from eipl_trt_ros.export.weights import write_weights
 from eipl_trt_ros.spec import GRAPHS, ModelSpec
 
 SPEC = ModelSpec('sarnn', 24, 30, 3, 6, k_dim=2, temperature=1e-4, heatmap_size=0.1)
-GRAPH_FILES = {f'{graph}{form}.onnx' for graph in GRAPHS for form in ('', '.cpu')}
+GRAPH_FILES = {f'{graph}{form}.onnx' for graph in GRAPHS for form in ('', '.cpu', '.half')}
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def bundle(tmp_path: Path) -> Bundle:
 @pytest.fixture
 def tensors() -> dict[str, NDArray[np.float32]]:
     return {name: value.numpy() for name, value in random_weights(SPEC).items()}
+
+
+def paths(bundle: Bundle, graph: str) -> list[Path]:
+    """Return what a graph is taken from: on a processor, then for engines of each precision."""
+    return [bundle.cpu_graph_path(graph), *(bundle.graph_path(graph, one) for one in PRECISIONS)]
 
 
 def names(folder: Path) -> set[str]:
@@ -57,22 +63,36 @@ def test_graphs_may_come_later(
     draft = dataclasses.replace(bundle, path=tmp_path / 'new')
     found = create_bundle(draft, tensors, graphs=False)
     assert names(found.path) == {'bundle.yaml', 'weights.safetensors'}
-    with pytest.raises(BundleError, match='eipl_trt export'):
-        found.graph_path('motion')
+    for precision in PRECISIONS:
+        with pytest.raises(BundleError, match='eipl_trt export'):
+            found.graph_path('motion', precision)
     with pytest.raises(BundleError, match='eipl_trt export'):
         found.cpu_graph_path('motion')
     export_graphs(found.path)
     later = load_bundle(found.path)
-    for path in (Bundle.graph_path, Bundle.cpu_graph_path):
-        assert path(later, 'motion').read_bytes() == path(bundle, 'motion').read_bytes()
+    for path, wanted in zip(paths(later, 'motion'), paths(bundle, 'motion'), strict=True):
+        assert path.name == wanted.name
+        assert path.read_bytes() == wanted.read_bytes()
 
 
-def test_a_bundle_from_before_there_were_two_forms_is_run_by_the_graphs_that_it_has(
-    bundle: Bundle,
+@pytest.mark.parametrize('forms', [[''], ['', '.cpu']])
+def test_a_bundle_from_before_there_were_three_forms_is_run_by_the_graphs_that_it_has(
+    bundle: Bundle, forms: list[str]
 ) -> None:
-    assert bundle.cpu_graph_path('image').name == 'image.cpu.onnx'
-    old = write_bundle(bundle, ['weights.safetensors', *(f'{graph}.onnx' for graph in GRAPHS)])
-    assert old.cpu_graph_path('image') == bundle.graph_path('image')
+    assert [path.name for path in paths(bundle, 'image')] == [
+        'image.cpu.onnx',
+        'image.onnx',
+        'image.half.onnx',
+        'image.half.onnx',
+    ]
+    graphs = [f'{graph}{form}.onnx' for graph in GRAPHS for form in forms]
+    old = write_bundle(bundle, ['weights.safetensors', *graphs])
+    assert [path.name for path in paths(old, 'image')] == [
+        f'image{forms[-1]}.onnx',
+        'image.onnx',
+        'image.onnx',
+        'image.onnx',
+    ]
     assert export_graphs(old.path).files.keys() == bundle.files.keys()
 
 

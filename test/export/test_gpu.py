@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from graph_parts import Array, run_part
 from hypothesis import example, given, settings
@@ -34,6 +35,20 @@ def expected_points(logits: NDArray[np.float64], x: Array, y: Array) -> NDArray[
     return np.stack([(weights * x).sum((1, 2)), (weights * y[:, None]).sum((1, 2))], axis=1)
 
 
+def points_by_rows(logits: Array, x: Array, y: Array, side: int) -> Array:
+    """Give the points of maps (1, K, h, w), which the graph takes in blocks of a side."""
+    _, count, height, width = logits.shape
+    apart = logits.reshape(count, height // side, side, width // side, side)
+    blocks = apart.transpose(0, 2, 4, 1, 3).reshape(1, -1, height // side, width // side)
+
+    def write(build: GraphBuilder) -> list[str]:
+        return [soft_argmax_by_rows(build, 'maps', x, y, side)]
+
+    (found,) = run_part({'maps': blocks}, {}, write, [(count, 2)])
+    return found
+
+
+@pytest.mark.parametrize('side', [1, 2])
 @settings(deadline=None, max_examples=40)  # a loaded machine is no bug
 @example((3, 122, 122), 1e-4, 1.0, 0)
 @example((2, 58, 58), 1e-4, 1e5, 1)
@@ -44,31 +59,28 @@ def expected_points(logits: NDArray[np.float64], x: Array, y: Array) -> NDArray[
     seeds,
 )
 def test_soft_argmax_by_rows_is_the_expectation_at_any_temperature(
-    size: tuple[int, int, int], temperature: float, strength: float, seed: int
+    side: int, size: tuple[int, int, int], temperature: float, strength: float, seed: int
 ) -> None:
-    (maps,) = draw(seed, (1, *size))
-    count, height, width = size
+    count, *cells = size
+    height, width = (-(-number // side) * side for number in cells)  # whole blocks
+    (maps,) = draw(seed, (1, count, height, width))
     logits = np.float32(maps * strength) / np.float32(temperature)
-    x, y = (np.linspace(0, 1, side, dtype=np.float32) for side in (width, height))
-
-    def write(build: GraphBuilder) -> list[str]:
-        return [soft_argmax_by_rows(build, 'maps', count, x, y)]
-
-    (found,) = run_part({'maps': logits}, {}, write, [(count, 2)], cpu=False)
+    x, y = (np.linspace(0, 1, number, dtype=np.float32) for number in (width, height))
     expected = expected_points(logits[0].astype(np.float64), x, y)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(points_by_rows(logits, x, y, side), expected, rtol=0, atol=1e-5)
 
 
-def test_soft_argmax_by_rows_finds_the_only_maximum_beyond_fp16_and_among_infinitesimals() -> None:
-    logits = np.full((1, 1, 7, 9), -3e38, np.float32)
-    logits[0, 0, 4, 2] = 3e38
-    x, y = np.arange(9, dtype=np.float32), np.arange(7, dtype=np.float32)
-
-    def write(build: GraphBuilder) -> list[str]:
-        return [soft_argmax_by_rows(build, 'maps', 1, x, y)]
-
-    (found,) = run_part({'maps': logits}, {}, write, [(1, 2)], cpu=False)
-    np.testing.assert_array_equal(found, [[2, 4]])
+@pytest.mark.parametrize('side', [1, 2])
+def test_soft_argmax_by_rows_finds_the_only_maximum_beyond_fp16_and_among_infinitesimals(
+    side: int,
+) -> None:
+    height, width = 7 // side * side, 9 // side * side
+    logits = np.full((1, 1, height, width), -3e38, np.float32)
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    for row, column in np.ndindex(height, width):
+        logits[0, 0, row, column] = 3e38
+        np.testing.assert_array_equal(points_by_rows(logits, x, y, side), [[column, row]])
+        logits[0, 0, row, column] = -3e38
 
 
 def expected_norm(value: Array, weight: Array, bias: Array) -> NDArray[np.float64]:
@@ -82,7 +94,7 @@ def normalise(value: Array, weight: Array, bias: Array) -> Array:
         return [normalised_map(build, 'x', 'layer', 'norm', EPSILON)]
 
     weights = {'layer.weight': weight, 'layer.bias': bias}
-    (found,) = run_part({'x': value}, weights, write, [value.shape], cpu=False)
+    (found,) = run_part({'x': value}, weights, write, [value.shape])
     return found
 
 
@@ -134,7 +146,7 @@ def test_an_lstm_of_sums_is_the_lstm(first: int, second: int, rec_dim: int, seed
 
     shapes = [(rec_dim, 1), (rec_dim,), (rec_dim,)]
     inputs = dict(zip('xyhc', values, strict=True))
-    column, hidden, state = run_part(inputs, weights, write, shapes, cpu=False)
+    column, hidden, state = run_part(inputs, weights, write, shapes)
     x, y, h, c = map(torch.from_numpy, values)
     with torch.no_grad():
         expected = cell(torch.cat([x, y], dim=1), (h[None], c[None]))
@@ -160,7 +172,7 @@ def test_layers_of_sums_are_the_layers_one_after_the_other(
         names = [f'layer{index}' for index in range(len(layers))]
         return [linear_of_sums(build, 'x', names, 'layers')]
 
-    (found,) = run_part({'x': value}, weights, write, [(1, sum(sizes))], cpu=False)
+    (found,) = run_part({'x': value}, weights, write, [(1, sum(sizes))])
     with torch.no_grad():
         expected = torch.cat([layer(torch.from_numpy(value.T)) for layer in layers], dim=1)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -32,24 +35,59 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return make_bundle(tmp_path_factory.mktemp(spec.type), spec, random_weights(spec))
 
 
-@pytest.fixture(params=[(graph, form) for graph in GRAPHS for form in ('', '.cpu')], ids='-'.join)
+@pytest.fixture(
+    params=[(graph, form) for graph in GRAPHS for form in ('', 'cpu', 'half')], ids='-'.join
+)
 def model(request: pytest.FixtureRequest, bundle: Bundle) -> onnx.ModelProto:
     graph, form = request.param
-    path = bundle.cpu_graph_path(graph) if form else bundle.graph_path(graph)
-    assert path.name == f'{graph}{form}.onnx'
-    return onnx.load(path, load_external_data=False)
+    path = {
+        '': bundle.graph_path(graph),
+        'cpu': bundle.cpu_graph_path(graph),
+        'half': bundle.graph_path(graph, 'fp16'),
+    }[form]
+    assert path.name == '.'.join(filter(None, (graph, form, 'onnx')))
+    found = onnx.load(path, load_external_data=False)
+    assert form_of(found) == form
+    return found
 
 
-# Kernels that are not stored as they are used: by SARNN or not, image graph or not, form or not.
+# Kernels that are not stored as they are used: by SARNN or not, image graph or not, and form.
 GATES = [f'{gate}_gate' for gate in ('cell', 'forget', 'input', 'output')]
 DERIVED = {
-    (True, False, False): ['columns', *GATES],
-    (False, False, False): ['columns', *GATES],
-    (True, True, False): ['turned'] * 3,
-    (True, False, True): ['rows'],
-    (True, True, True): ['turned'] * 2 + ['rows'] * 2,
-    (False, True, True): ['blocks', 'column0', 'column1', 'row0', 'row1'],
+    (True, False, ''): ['columns', *GATES],
+    (False, False, ''): ['columns', *GATES],
+    (True, True, ''): ['turned'] * 3,
+    (False, True, ''): ['blocks'] * 5,
+    (True, False, 'cpu'): ['rows'],
+    (True, True, 'cpu'): ['turned'] * 2 + ['rows'] * 2,
+    (False, True, 'cpu'): ['blocks', 'column0', 'column1', 'row0', 'row1'],
+    (True, False, 'half'): ['blocks'] * 3 + ['columns', *GATES],
+    (False, False, 'half'): ['blocks', 'columns', *GATES] + ['wide'] * 4,
+    (True, True, 'half'): ['blocks'] * 6,
+    (False, True, 'half'): ['blocks'] * 5,
 }
+DERIVED_NAME = re.compile(
+    r'(?P<layer>.+)\.((?P<part>weight)_(?P<how>\w+)'
+    r'|(?P<filters>blocks|wide)\.(?P<filters_part>weight|bias))'
+)
+
+
+class Derived(NamedTuple):
+    """What the name of a constant says of the stored tensor that it was made from."""
+
+    stored: str
+    part: str
+    how: str
+    filters: bool  # of `blocks`: the stored numbers and zeros
+
+
+def derived_from(name: str) -> Derived | None:
+    match = DERIVED_NAME.fullmatch(name)
+    if match is None:
+        return None
+    part = match['part'] or match['filters_part']
+    how = match['how'] or match['filters']
+    return Derived(f'{match["layer"]}.{part}', part, how, match['filters'] is not None)
 
 
 def takes_pixels(model: onnx.ModelProto, bundle: Bundle) -> bool:
@@ -58,8 +96,12 @@ def takes_pixels(model: onnx.ModelProto, bundle: Bundle) -> bool:
     return is_cpu(model) and model.graph.name in sees
 
 
+def form_of(model: onnx.ModelProto) -> str:
+    return next((pair.value for pair in model.metadata_props if pair.key == 'form'), '')
+
+
 def is_cpu(model: onnx.ModelProto) -> bool:
-    return any(pair.key == 'form' and pair.value == 'cpu' for pair in model.metadata_props)
+    return form_of(model) == 'cpu'
 
 
 def described(values: list[onnx.ValueInfoProto]) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -119,23 +161,89 @@ def test_large_weights_stay_in_the_weights_file_byte_by_byte(
 ) -> None:
     data = bundle.weights_path.read_bytes()
     weights = WeightFile(bundle.weights_path)
-    derived = []
+    derived, outside = [], set()
     for entry in model.graph.initializer:
         if entry.data_location != TensorProto.EXTERNAL:
-            if '.weight_' in entry.name:
-                derived.append(entry.name.split('.weight_')[1])
+            if origin := derived_from(entry.name):
+                derived.append(origin)
             elif not entry.name.endswith('shape'):
                 assert numpy_helper.to_array(entry).nbytes < INLINE_BYTES
             continue
+        outside.add(entry.name)
         place = {pair.key: pair.value for pair in entry.external_data}
         assert place['location'] == bundle.weights_path.name
         begin, length = int(place['offset']), int(place['length'])
         stored = weights[entry.name].values
         assert data[begin : begin + length] == stored.tobytes()
         assert int(np.prod(entry.dims)) * 4 == length >= INLINE_BYTES
-    kind = (bundle.model.type == 'sarnn', model.graph.name.startswith('image'), is_cpu(model))
+    image = model.graph.name.startswith('image')
+    kind = bundle.model.type == 'sarnn', image, form_of(model)
     pixels = ['pixels'] * takes_pixels(model, bundle)
-    assert sorted(derived) == sorted(DERIVED.get(kind, []) + pixels)
+    kernels = [origin.how for origin in derived if origin.part == 'weight']
+    assert sorted(kernels) == sorted(DERIVED.get(kind, []) + pixels)
+    # All others that are large: none is kept in the graph, or both there and outside.
+    layers = ('im_encoder', 'decoder_image') if image else ('pos_encoder', 'encoder_image')
+    used = re.compile(rf'({"|".join(layers)})\.\d+\.(weight|bias)')
+    large = {
+        name
+        for name, shape in bundle.model.expected_shapes().items()
+        if used.fullmatch(name) and 4 * math.prod(shape) >= INLINE_BYTES
+    }
+    found = {name for name in outside if used.fullmatch(name)}
+    assert found == large - {origin.stored for origin in derived}
+
+
+def test_filters_in_blocks_have_the_stored_numbers_and_zeros(
+    model: onnx.ModelProto, bundle: Bundle
+) -> None:
+    weights = WeightFile(bundle.weights_path)
+    for entry in model.graph.initializer:
+        origin = derived_from(entry.name)
+        if origin is not None and origin.filters:
+            found, stored = numpy_helper.to_array(entry), weights[origin.stored].values
+            np.testing.assert_array_equal(np.unique(found[found != 0]), np.unique(stored))
+
+
+@pytest.mark.parametrize('graph', GRAPHS)
+def test_a_convolution_for_tensor_cores_takes_whole_lanes_and_has_enough_channels(
+    bundle: Bundle, graph: str
+) -> None:
+    assert_fits_tensor_cores(bundle, graph)
+
+
+@pytest.mark.parametrize('points', range(1, 9))
+def test_any_number_of_points_fits_tensor_cores(points: int, tmp_path: Path) -> None:
+    spec = dataclasses.replace(SPECS['sarnn'], k_dim=points)
+    bundle = make_bundle(tmp_path, spec, random_weights(spec))
+    for graph in GRAPHS:
+        assert_fits_tensor_cores(bundle, graph)
+
+
+def assert_fits_tensor_cores(bundle: Bundle, graph: str) -> None:
+    model = onnx.load(bundle.graph_path(graph, 'fp16'), load_external_data=False)
+    shapes = {entry.name: tuple(entry.dims) for entry in model.graph.initializer}
+    convolutions = [node for node in model.graph.node if 'Conv' in node.op_type]
+    assert convolutions
+    for node in convolutions:
+        assert node.op_type == 'Conv'
+        gives, takes = shapes[node.input[1]][:2]
+        assert takes % 16 == 0, node.name
+        assert max(takes, gives) >= 64, node.name
+
+
+@pytest.mark.parametrize('size', [(57, 40), (40, 57), (57, 41)])
+@pytest.mark.parametrize('graph', GRAPHS)
+def test_an_image_with_an_odd_side_is_not_taken_in_blocks(
+    graph: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    spec = dataclasses.replace(SPECS['sarnn'], image_height=size[0], image_width=size[1])
+    bundle = make_bundle(tmp_path, spec, random_weights(spec))
+    general, half = (
+        onnx.load(bundle.graph_path(graph, precision), load_external_data=False)
+        for precision in ('fp32', 'fp16')
+    )
+    assert (form_of(general), form_of(half)) == ('', 'half')
+    assert half.graph == general.graph
 
 
 def test_onnx_itself_reads_the_external_weights(bundle: Bundle) -> None:
