@@ -152,6 +152,9 @@ class GraphCase(TorchCase):
                 for _ in range(_WARM_UP):
                     self._put()
                 torch.cuda.synchronize()
+                # So that what cuBLAS works in is recorded too, and belongs to the graph:
+                # torch.compile, beside it, gives back what there was before.
+                torch._C._cuda_clearCublasWorkspaces()
                 with torch.cuda.graph(self._graph, stream=aside):
                     self._put()
                 for value in self._state:
