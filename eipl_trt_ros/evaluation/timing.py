@@ -34,7 +34,7 @@ WARM_UP_SECONDS = 0.5
 BLOCK = 20
 """Timed frames of one configuration before the next one's turn."""
 ASKING = 0.02
-"""Asking for times takes no more than this share of a loop over frames."""
+"""Asking for times and keeping them takes no more than this share of a loop over frames."""
 _STEPS = operator.attrgetter(*StepTimes.STEPS)
 _MOTION = StepTimes.STEPS[:5]
 _DEVICE = ('copy_in', 'infer', 'copy_out')
@@ -83,24 +83,24 @@ class StepLog:
 
 def frames_apart(predictor: Predictor, data: Sequence[Frame]) -> int:
     """
-    Return of how many frames one is asked for its times, so that asking takes at most `ASKING`.
+    Return of how many frames one is asked for its times, so that this takes at most `ASKING`.
 
-    It is 1 where asking is cheap. A GPU that is asked for the times of its copies takes several
-    microseconds to answer, which are in no frame's time but in the loop's.
+    It is 1 where frames are long. Asking and keeping the answer takes some microseconds, more
+    where a GPU is asked for the times of its copies; they are in the loop's time, in no frame's.
 
     Args:
         predictor: what runs, warm.
         data: frames, used in a circle.
 
     """
-    took = np.empty((WARM_UP, 2))
+    took, kept = np.empty((WARM_UP, 2)), []
     for index in range(WARM_UP):
         frame = data[index % len(data)]
         begin = time.perf_counter_ns()
         predictor.step(frame.picture, frame.joints)
         predictor.predicted_image()
         done = time.perf_counter_ns()
-        predictor.timing  # noqa: B018 - asking is what it is about
+        kept.append(_STEPS(predictor.timing))
         took[index] = done - begin, time.perf_counter_ns() - done
     running, asking = np.median(took, axis=0)
     return max(1, math.ceil(asking / (ASKING * running)))
@@ -261,18 +261,22 @@ def _quartiles(ratios: NDArray[np.float64]) -> Figure:
 
 
 def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
-    count = len(data)
     for index in range(frames):
-        frame = data[index % count]
-        predictor.step(frame.picture, frame.joints)
-        predictor.predicted_image()
+        _run_frame(predictor, data, index)
 
 
 def _asking(predictor: Predictor, data: Sequence[Frame], frames: int, every: int) -> None:
-    count = len(data)
     for begin in range(0, frames, every):
         for index in range(begin, begin + every):
-            frame = data[index % count]
-            predictor.step(frame.picture, frame.joints)
-            predictor.predicted_image()
+            _run_frame(predictor, data, index)
         predictor.timing  # noqa: B018 - asking is what it is about
+
+
+def _run_frame(predictor: Predictor, data: Sequence[Frame], index: int) -> None:
+    """Run a frame of the data used in a circle, from a state of zeros where it begins anew."""
+    place = index % len(data)
+    if place == 0:
+        predictor.reset()
+    frame = data[place]
+    predictor.step(frame.picture, frame.joints)
+    predictor.predicted_image()
