@@ -61,7 +61,9 @@ class _Ending:
         self._theirs.setblocking(False)
         signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
         for number in _STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            # nohup lets a program outlive its terminal; Ctrl-C, however, a shell's script ignores
+            # for all that it starts in the background, and `ros2 launch` ends its nodes by it
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)
         self._thread: threading.Thread | None = None
 

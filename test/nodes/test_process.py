@@ -33,6 +33,23 @@ def test_a_node_under_nohup_outlives_its_terminal() -> None:
     assert done.stdout == 'lives True\n'
 
 
+def test_ctrl_c_ends_a_node_that_a_script_started_in_the_background() -> None:
+    done = run("""
+        import os, signal
+        from eipl_trt_ros.nodes.process import run_node, spin
+        from rclpy.node import Node
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does
+
+        def work(node):
+            os.kill(os.getpid(), signal.SIGINT)
+            spin(node)
+
+        run_node(lambda: Node('one'), work, before_end=lambda node: print('ends'))
+    """)
+    assert (done.returncode, done.stdout) == (0, 'ends\n')
+
+
 @pytest.mark.parametrize(('shut_down', 'code'), [(True, 0), (False, 1)])
 def test_only_what_fails_because_the_node_was_told_to_end_is_no_error(
     shut_down: bool, code: int
