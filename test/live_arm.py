@@ -21,7 +21,7 @@ from command_observer import CommandObserver, Rules
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_world import PATIENCE, image_message, until
+from ros_world import PATIENCE, ask, image_message, until
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
@@ -167,10 +167,7 @@ class LiveArm(Node):
 
     def call_engage(self, engage: bool = True) -> SetBool.Response:
         """Call the predictor's engage service."""
-        assert self._engage.wait_for_service(20)
-        future = self._engage.call_async(SetBool.Request(data=engage))
-        until(future.done, 'an answer to engage')
-        return future.result()
+        return ask(self._engage, SetBool.Request(data=engage))
 
     def engage(self) -> None:
         """Engage, as soon as it is allowed."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -43,6 +44,25 @@ def until(
     while not condition():
         assert time.monotonic() < deadline, f'waited {patience} s in vain for {what}'
         time.sleep(0.002)
+
+
+def ask(client: Client, request: Any) -> Any:
+    """
+    Call a service, and again where the middleware loses the answer, as it may after discovery.
+
+    For requests that may be made twice.
+    """
+    assert client.wait_for_service(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        future = client.call_async(request)
+        patience = time.monotonic() + 2.0
+        while time.monotonic() < patience:
+            if future.done():
+                return future.result()
+            time.sleep(0.002)
+    msg = f'{client.srv_name} gave no answer in {PATIENCE} s'
+    raise AssertionError(msg)
 
 
 def send_until(send: Callable[[], None], arrived: Callable[[], object]) -> None:
@@ -172,11 +192,7 @@ class Robot(Node):
 
     def reset(self) -> Trigger.Response:
         """Call the predictor's reset service."""
-        client = self.create_client(Trigger, 'predictor/reset')
-        assert client.wait_for_service(PATIENCE)
-        future = client.call_async(Trigger.Request())
-        until(future.done, 'the reset')
-        return future.result()
+        return ask(self.create_client(Trigger, 'predictor/reset'), Trigger.Request())
 
 
 def image_message(picture: NDArray[np.uint8], encoding: str = 'rgb8') -> Image:

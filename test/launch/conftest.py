@@ -19,7 +19,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed: pip install -r requ
 
 from builders import SPECS, write_random_bundle
 from lifecycle_msgs.srv import GetState
-from ros_world import PATIENCE, World, until
+from ros_world import PATIENCE, World, ask, until
 
 ROOT = Path(__file__).parents[2]
 ROS2 = [sys.executable, '-c', 'import sys; from ros2cli.cli import main; sys.exit(main())']
@@ -86,9 +86,7 @@ class Launch:
             assert self.process.poll() is None, self.log
             if not client.wait_for_service(0.1):
                 return ''
-            future = client.call_async(GetState.Request())
-            until(future.done, 'the state')
-            return future.result().current_state.label
+            return ask(client, GetState.Request()).current_state.label
 
         until(lambda: current() == state, f'{node} to be {state}; so far: {self.log}')
 

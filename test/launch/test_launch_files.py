@@ -9,7 +9,7 @@ import os
 
 import pytest
 from rcl_interfaces.srv import GetParameters
-from ros_world import PATIENCE, until
+from ros_world import PATIENCE, ask, until
 
 if importlib.util.find_spec('ros2launch') is None:
     pytest.skip('ros2 launch is not installed: it comes with ROS only', allow_module_level=True)
@@ -85,11 +85,8 @@ def test_threads_cores_and_priority_reach_the_node_and_else_the_file_counts(laun
     running.wait_for('active', 'predictor')
     robot = world.robot()
     client = robot.create_client(GetParameters, 'predictor/get_parameters')
-    assert client.wait_for_service(PATIENCE)
     names = ['threads', 'cpu_affinity', 'priority']
-    future = client.call_async(GetParameters.Request(names=names))
-    until(future.done, 'the parameters')
-    threads, cores, priority = future.result().values
+    threads, cores, priority = ask(client, GetParameters.Request(names=names)).values
     assert threads.integer_value == 1
     assert list(cores.integer_array_value) == [core]
     assert priority.integer_value == 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import GetParameters
-from ros_world import PATIENCE, until
+from ros_world import PATIENCE, ask
 
 if importlib.util.find_spec('ros2launch') is None:
     pytest.skip('ros2 launch is not installed: it comes with ROS only', allow_module_level=True)
@@ -22,10 +22,7 @@ SAMPLES = Path(__file__).parents[2] / 'samples'
 def parameter(world: Any, node: str, name: str) -> ParameterValue:
     """Ask a node for a parameter."""
     client = world.robot().create_client(GetParameters, f'{node}/get_parameters')
-    assert client.wait_for_service(PATIENCE)
-    future = client.call_async(GetParameters.Request(names=[name]))
-    until(future.done, name)
-    return future.result().values[0]
+    return ask(client, GetParameters.Request(names=[name])).values[0]
 
 
 @pytest.mark.skipif(
