@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import eipl_trt_ros
 from eipl_trt_ros.bundle import Bundle, write_bundle
+from eipl_trt_ros.child_environment import ROOT, child_environment
 from eipl_trt_ros.errors import BackendError
 from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.robot import CameraSpec
@@ -170,14 +170,8 @@ def _run(bundle: Bundle, stream: Stream, chosen: Mapping[str, Any]) -> Mapping[s
         'compressed': stream.compressed,
         'domain': 1 + os.getpid() % 100,
     }
-    root = Path(eipl_trt_ros.__file__).parents[1]
-    path = os.pathsep.join([str(root), *filter(None, [os.environ.get('PYTHONPATH')])])
-    environment = {
-        **os.environ,
-        'PYTHONPATH': path,
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-    }
-    profile = root / _PROFILE
+    environment = child_environment() | {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    profile = ROOT / _PROFILE
     if profile.is_file():  # beside the package in a checkout; else what the user has set counts
         environment.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
     command = [sys.executable, '-m', 'eipl_trt_ros.nodes.latency_camera', json.dumps(settings)]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import eipl_trt_ros
+from eipl_trt_ros.child_environment import child_environment
 from eipl_trt_ros.closing import Closing
 from eipl_trt_ros.energy.frames import FrameSpan
 from eipl_trt_ros.energy.history import PowerSample
@@ -89,15 +88,13 @@ class PowerRecorder(Closing):
             'recording': str(Path(recording).resolve()) if recording else '',
             'gpu': gpu,
         }
-        package = str(Path(eipl_trt_ros.__file__).parents[1])
-        path = os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])
         with self._errors.open('wb') as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, '-m', _MODULE, str(self._file), json.dumps(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env={**os.environ, 'PYTHONPATH': path},
+                env=child_environment(),
                 start_new_session=True,  # Ctrl-C reaches this process alone, which ends the other
             )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-import eipl_trt_ros
+from eipl_trt_ros.child_environment import child_environment
 from eipl_trt_ros.closing import Closing
 
 _PATIENCE = 10.0  # seconds a node gets to end by itself
@@ -61,15 +61,13 @@ class NodeProcess(Closing):
         command = [sys.executable, '-m', module, '--ros-args', '--params-file', str(file)]
         for rule in remaps:
             command += ['-r', rule]
-        package = str(Path(eipl_trt_ros.__file__).parents[1])
-        path = os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])
         with self._log.open('wb') as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, 'PYTHONPATH': path, **environment},
+                env={**child_environment(), **environment},
                 start_new_session=True,  # Ctrl-C reaches this process alone, which ends the node
             )
 
