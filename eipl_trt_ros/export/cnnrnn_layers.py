@@ -66,8 +66,13 @@ class Layers:
         self._index += 1
 
     def first_convolution(self, image: Seen, name: str) -> str:
-        """Apply the convolution that takes what the camera sees."""
-        return self.convolution(image.value, name)
+        """Apply the convolution that takes what the camera sees: an image in blocks."""
+        value = image_in_blocks(self._build, image.value, 'image', self._shape)
+        self._shape = 4 * self._shape[0], *self._halved()
+        layer = self._next()
+        kernel = halving_kernel_over_blocks(self._build.array(f'{layer}.weight'))
+        filters = Filters(kernel, self._build.array(f'{layer}.bias'), f'{layer}.blocks')
+        return self._of_blocks(value, name, filters)
 
     def convolution(self, value: str, name: str) -> str:
         """Apply a 3x3 convolution that halves the image."""
@@ -104,6 +109,11 @@ class Layers:
             value = normalised(value, f'{full}_norm')
         self.skip()
         return self._build.add(self.function, [value], f'{full}_activation')
+
+    def _of_blocks(self, value: str, name: str, filters: Filters) -> str:
+        self._shape = len(filters.bias), *self._shape[1:]
+        full = f'{self._sequence}/{name}'
+        return convolution(self._build, value, filters, full, pads=[1, 1, 0, 0])
 
     def _normalised_map(self, value: str, name: str) -> str:
         layer = self._next()
@@ -148,15 +158,6 @@ class LayersForTensorCores(Layers):
     are taken away before the normalisation.
     """
 
-    def first_convolution(self, image: Seen, name: str) -> str:
-        """See `Layers`."""
-        value = image_in_blocks(self._build, image.value, 'image', self._shape)
-        self._shape = 4 * self._shape[0], *self._halved()
-        layer = self._next()
-        kernel = halving_kernel_over_blocks(self._build.array(f'{layer}.weight'))
-        filters = Filters(kernel, self._build.array(f'{layer}.bias'), f'{layer}.blocks')
-        return self._wide(value, name, filters, pads=[1, 1, 0, 0])
-
     def convolution(self, value: str, name: str) -> str:
         """See `Layers`."""
         layer = self._next()
@@ -174,6 +175,9 @@ class LayersForTensorCores(Layers):
             count = whole_lanes(count)
         value = self._in_lanes(value, name)
         return self._doubled(value, name, filters.widened(self._shape[0], 4 * count))
+
+    def _of_blocks(self, value: str, name: str, filters: Filters) -> str:
+        return self._wide(value, name, filters, pads=[1, 1, 0, 0])
 
     def _in_lanes(self, value: str, name: str) -> str:
         lanes = whole_lanes(self._shape[0])

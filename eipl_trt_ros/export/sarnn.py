@@ -19,13 +19,10 @@ from eipl_trt_ros.export.blocks import (
     with_channels,
 )
 from eipl_trt_ros.export.builder import GraphBuilder
-from eipl_trt_ros.export.cpu import (
-    convolution_by_rows,
-    convolution_of_pixels,
-    fills_few_lanes,
-)
+from eipl_trt_ros.export.cpu import convolution_of_pixels, fills_few_lanes
 from eipl_trt_ros.export.gpu import linear_of_sums, lstm_of_sums, soft_argmax_by_rows
 from eipl_trt_ros.export.layers import Seen, linear, lstm, turned
+from eipl_trt_ros.export.rows import convolution_by_rows
 from eipl_trt_ros.spec import ModelSpec
 
 _SLOPE = 0.3  # of the leaky ReLU after every layer
@@ -203,7 +200,8 @@ def _convolution(
     if factor != 1.0:
         kernel, bias = (np.float32(factor * part.astype(np.float64)) for part in (kernel, bias))
         changed += '_scaled'
-    if build.cpu and fills_few_lanes(len(kernel)):
+    count, before = kernel.shape[:2]
+    if fills_few_lanes(count) if build.cpu else count < before:
         return convolution_by_rows(
             build, value, kernel, bias, name, weights=layer, height=height, padding=padding
         )

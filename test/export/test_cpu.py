@@ -15,11 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eipl_trt_ros.export.builder import Form, GraphBuilder
-from eipl_trt_ros.export.cpu import (
-    convolution_by_rows,
-    convolution_of_pixels,
-    fills_few_lanes,
-)
+from eipl_trt_ros.export.cpu import convolution_of_pixels, fills_few_lanes
 from eipl_trt_ros.export.doubling import (
     blocks_as_pixels,
     blocks_as_planes,
@@ -30,6 +26,7 @@ from eipl_trt_ros.export.doubling import (
     normalised_together,
     rows_together,
 )
+from eipl_trt_ros.export.rows import convolution_by_rows
 
 sides, channels, seeds = st.integers(3, 20), st.integers(1, 20), st.integers(0, 2**32 - 1)
 sizes = st.tuples(sides, sides)

@@ -54,9 +54,9 @@ def model(request: pytest.FixtureRequest, bundle: Bundle) -> onnx.ModelProto:
 # Kernels that are not stored as they are used: by SARNN or not, image graph or not, and form.
 GATES = [f'{gate}_gate' for gate in ('cell', 'forget', 'input', 'output')]
 DERIVED = {
-    (True, False, ''): ['columns', *GATES],
-    (False, False, ''): ['columns', *GATES],
-    (True, True, ''): ['turned'] * 3,
+    (True, False, ''): ['rows', 'columns', *GATES],
+    (False, False, ''): ['blocks', 'columns', *GATES],
+    (True, True, ''): ['turned'] + ['rows'] * 3,
     (False, True, ''): ['blocks'] * 5,
     (True, False, 'cpu'): ['rows'],
     (True, True, 'cpu'): ['turned'] * 2 + ['rows'] * 2,
