@@ -94,16 +94,46 @@ def frames_apart(predictor: Predictor, data: Sequence[Frame]) -> int:
 
     """
     took, kept = np.empty((WARM_UP, 2)), []
+    frames = _Frames(predictor, data)
     for index in range(WARM_UP):
-        frame = data[index % len(data)]
         begin = time.perf_counter_ns()
-        predictor.step(frame.picture, frame.joints)
-        predictor.predicted_image()
+        frames.run(1)
         done = time.perf_counter_ns()
         kept.append(_STEPS(predictor.timing))
         took[index] = done - begin, time.perf_counter_ns() - done
     running, asking = np.median(took, axis=0)
     return max(1, math.ceil(asking / (ASKING * running)))
+
+
+class _Frames:
+    """
+    Runs frames of a predictor over the data, again and again.
+
+    Args:
+        predictor: what runs.
+        data: the frames; after the last comes the first again, with the state reset.
+
+    """
+
+    def __init__(self, predictor: Predictor, data: Sequence[Frame]) -> None:
+        self._predictor = predictor
+        self._data = data
+        self._next = 0
+        predictor.reset()
+
+    def run(self, frames: int) -> None:
+        """Run so many frames, on from where the last call ended."""
+        predictor, data = self._predictor, self._data
+        place, count = self._next, len(data)
+        for _ in range(frames):
+            if place == count:
+                place = 0
+                predictor.reset()
+            frame = data[place]
+            place += 1
+            predictor.step(frame.picture, frame.joints)
+            predictor.predicted_image()
+        self._next = place
 
 
 class Recording:
@@ -122,27 +152,16 @@ class Recording:
 
     def __init__(self, predictor: Predictor, data: Sequence[Frame], every: int = 1) -> None:
         self.every = every
+        self.frames = _Frames(predictor, data)
         self._predictor = predictor
-        self._data = data
         self._steps: list[tuple[int, ...]] = []
-        self._next = 0
-        predictor.reset()
 
     def run(self, frames: int) -> None:
         """Run frames until the steps of so many have been kept."""
-        predictor, data, keep = self._predictor, self._data, self._steps.append
-        place, count = self._next, len(data)
+        predictor, keep, run = self._predictor, self._steps.append, self.frames.run
         for _ in range(frames):
-            for _ in range(self.every):
-                if place == count:
-                    place = 0
-                    predictor.reset()
-                frame = data[place]
-                place += 1
-                predictor.step(frame.picture, frame.joints)
-                predictor.predicted_image()
+            run(self.every)
             keep(_STEPS(predictor.timing))  # a device's times are read now
-        self._next = place
 
     def restart(self) -> None:
         """Forget what was kept; the data and the state go on."""
@@ -237,9 +256,16 @@ def overhead_of(
     recording = Recording(predictor, data)
     recording.run(WARM_UP)
     every = recording.every = frames_apart(predictor, data)
+    run = recording.frames.run  # all go through the data together, so none resets more often
+
+    def asking() -> None:
+        for _ in range(frames):
+            run(every)
+            predictor.timing  # noqa: B018 - asking is what it is about
+
     loops: list[Callable[[], object]] = [
-        lambda: _bare(predictor, data, frames * every),
-        lambda: _asking(predictor, data, frames * every, every),
+        lambda: run(frames * every),
+        asking,
         lambda: recording.run(frames),
     ]
     took = np.empty((rounds, len(loops)))
@@ -250,33 +276,11 @@ def overhead_of(
             begin = time.perf_counter_ns()
             loops[loop]()
             took[turn, loop] = time.perf_counter_ns() - begin
-    bare, asking, measured = took.T
-    share, own = _quartiles(measured / bare), _quartiles(measured / asking)
+    bare, asked, measured = took.T
+    share, own = _quartiles(measured / bare), _quartiles(measured / asked)
     return Overhead(share, own, rounds, frames * every, every)
 
 
 def _quartiles(ratios: NDArray[np.float64]) -> Figure:
     low, median, high = (float(value) for value in np.percentile(ratios - 1.0, [25, 50, 75]))
     return Figure(median, low, high)
-
-
-def _bare(predictor: Predictor, data: Sequence[Frame], frames: int) -> None:
-    for index in range(frames):
-        _run_frame(predictor, data, index)
-
-
-def _asking(predictor: Predictor, data: Sequence[Frame], frames: int, every: int) -> None:
-    for begin in range(0, frames, every):
-        for index in range(begin, begin + every):
-            _run_frame(predictor, data, index)
-        predictor.timing  # noqa: B018 - asking is what it is about
-
-
-def _run_frame(predictor: Predictor, data: Sequence[Frame], index: int) -> None:
-    """Run a frame of the data used in a circle, from a state of zeros where it begins anew."""
-    place = index % len(data)
-    if place == 0:
-        predictor.reset()
-    frame = data[place]
-    predictor.step(frame.picture, frame.joints)
-    predictor.predicted_image()

@@ -177,6 +177,26 @@ def test_a_reluctant_device_gets_as_many_timed_frames_at_little_overhead(
     assert overhead.share.value < 0.5  # asked after each frame, the loop takes twice as long
 
 
+def test_the_loops_that_are_compared_reset_the_model_equally_often(
+    sarnn: Bundle, data: list[Frame]
+) -> None:
+    resets, steps = [], []
+
+    class Counting(Predictor):
+        def reset(self) -> None:
+            resets.append(1)
+            super().reset()
+
+        def step(self, picture, joints):  # type: ignore[no-untyped-def]
+            steps.append(1)
+            return super().step(picture, joints)
+
+    with open_predictor(sarnn) as plain:
+        overhead_of(Counting(sarnn, plain.backend), data, rounds=9, frames=4)
+    assert len(steps) >= 9 * 3 * 4
+    assert len(resets) <= len(steps) / len(data) + 3  # and the beginnings
+
+
 def test_the_overhead_is_told_as_a_share_of_the_bare_loop(
     sarnn: Bundle, data: list[Frame]
 ) -> None:
