@@ -33,20 +33,19 @@ from eipl_trt_ros.errors import BundleError
 from eipl_trt_ros.files import atomic_write, safetensors_shapes, sha256_of
 from eipl_trt_ros.records import read_record, write_record
 from eipl_trt_ros.robot import CameraSpec, JointSpec
-from eipl_trt_ros.spec import GRAPHS, ModelSpec
+from eipl_trt_ros.spec import GRAPHS, Form, ModelSpec
 
 FORMAT = 1
 YAML_NAME = 'bundle.yaml'
 WEIGHTS_NAME = 'weights.safetensors'
 
 
-def graph_file(graph: str, form: str = '') -> str:
-    """Return the name of the file of a graph, or of its form for ``'cpu'`` or ``'half'``."""
-    return f'{graph}.{form}.onnx' if form else f'{graph}.onnx'
+def graph_file(graph: str, form: Form = Form.GENERAL) -> str:
+    """Return the name of the file that holds a form of a graph."""
+    return f'{graph}.{form.value}.onnx' if form.value else f'{graph}.onnx'
 
 
-# Each graph, and beside it the forms of it that processors and tensor cores run fastest.
-GRAPH_FILES = tuple(graph_file(graph, form) for graph in GRAPHS for form in ('', 'cpu', 'half'))
+GRAPH_FILES = tuple(graph_file(graph, form) for graph in GRAPHS for form in Form)
 _KEYS = ('format', 'name', 'model', 'camera', 'vmin', 'vmax', 'joints', 'rate_hz')
 _OPTIONAL_KEYS = ('provenance', 'files')
 
@@ -127,7 +126,7 @@ class Bundle:
             BundleError: the graphs were never exported.
 
         """
-        half = graph_file(graph, 'half')
+        half = graph_file(graph, Form.TENSOR_CORES)
         if precision != 'fp32' and half in self.files:
             return self.path / half
         path = self.path / graph_file(graph)
@@ -149,7 +148,7 @@ class Bundle:
             BundleError: the graphs were never exported.
 
         """
-        name = graph_file(graph, 'cpu')
+        name = graph_file(graph, Form.PROCESSOR)
         return self.path / name if name in self.files else self.graph_path(graph)
 
     def normalise_joints(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:

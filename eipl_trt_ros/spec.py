@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,17 @@ CNNRNN_IMAGE_SIZE = 128
 CNNRNN_CHANNELS = (3, 64, 32, 16, 12, 8)  # of the image, then of each halving of it
 CNNRNN_SMALLEST = (8, 4, 4)  # map after the last halving
 CNNRNN_HIDDEN = 50  # between that map and the features
+
+
+class Form(enum.Enum):
+    """What a graph is written for; its value is in the file's name."""
+
+    GENERAL = ''
+    """A GPU in fp32."""
+    PROCESSOR = 'cpu'
+    """A processor in fp32."""
+    TENSOR_CORES = 'half'
+    """A GPU's tensor cores, in fp16 and int8; the graph itself is in fp32."""
 
 
 @dataclass(frozen=True)

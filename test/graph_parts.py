@@ -11,13 +11,25 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 from numpy.typing import NDArray
 
-from eipl_trt_ros.export.builder import Form, GraphBuilder
+from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.weights import WeightFile, write_weights
-from eipl_trt_ros.spec import TensorSpec
+from eipl_trt_ros.spec import Form, TensorSpec
 
 Array = NDArray[np.float32]
+
+
+def draw(seed: int, *shapes: tuple[int, ...]) -> list[Array]:
+    """Draw numbers from a normal distribution, for each of some shapes."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def near(found: Array, expected: torch.Tensor) -> None:
+    """Both agree to float rounding of sums of a few hundred products."""
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def run_part(

@@ -25,6 +25,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 
@@ -53,16 +54,13 @@ def ask(client: Client, request: Any) -> Any:
     For requests that may be made twice.
     """
     assert client.wait_for_service(PATIENCE)
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        future = client.call_async(request)
-        patience = time.monotonic() + 2.0
-        while time.monotonic() < patience:
-            if future.done():
-                return future.result()
-            time.sleep(0.002)
-    msg = f'{client.srv_name} gave no answer in {PATIENCE} s'
-    raise AssertionError(msg)
+    answers: list[Future] = []
+
+    def answered() -> Future | None:
+        return next((answer for answer in answers if answer.done()), None)
+
+    send_until(lambda: answers.append(client.call_async(request)), answered)
+    return answered().result()
 
 
 def send_until(send: Callable[[], None], arrived: Callable[[], object]) -> None:

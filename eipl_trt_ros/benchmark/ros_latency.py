@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import numpy as np
 from eipl_trt_ros.bundle import Bundle, write_bundle
 from eipl_trt_ros.child_environment import ROOT, child_environment
 from eipl_trt_ros.errors import BackendError
+from eipl_trt_ros.nodes.child_process import own_domain
 from eipl_trt_ros.progress import Progress, untold
 from eipl_trt_ros.robot import CameraSpec
 
@@ -168,7 +168,7 @@ def _run(bundle: Bundle, stream: Stream, chosen: Mapping[str, Any]) -> Mapping[s
         'height': stream.height,
         'rate_hz': stream.rate_hz,
         'compressed': stream.compressed,
-        'domain': 1 + os.getpid() % 100,
+        'domain': own_domain(),
     }
     environment = child_environment() | {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     profile = ROOT / _PROFILE

@@ -1,13 +1,14 @@
 # Copyright 2026 eipl_trt_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-Convolutions in the form that tensor cores run fastest: the same functions, to float rounding.
+Convolutions over blocks of pixels, and with more channels, as GPUs run them fastest.
 
 Tensor cores multiply matrices whose sides are channels, and with few of them they wait: TensorRT
 then takes kernels that do one thing after the other. So an image is taken in *blocks* of 2x2
 pixels, four times the channels on a quarter of the places, and where channels are still few, zeros
 are put beside them. Either costs products with zeros, which a tensor core has done before the next
-numbers are there; CUDA cores, which compute in fp32, would take longer for them.
+numbers are there. CUDA cores, which compute in fp32, take longer for most of them; for them only
+an image that comes in as pixels, or doubles, goes by blocks.
 
 Channel 4 * c + 2 * row + column of a block image is the pixel (row, column) of the block in
 channel c of the image: the order of ONNX's DepthToSpace in its mode CRD.

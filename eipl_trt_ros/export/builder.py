@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,24 +14,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from eipl_trt_ros.errors import ExportError
 from eipl_trt_ros.export.weights import WeightFile
-from eipl_trt_ros.spec import TensorSpec
+from eipl_trt_ros.spec import Form, TensorSpec
 
 OPSET = 17  # the first with LayerNormalization; TensorRT 8.5 reads it
 IR_VERSION = 8  # the one that came with opset 17
 INLINE_BYTES = 1024  # smaller initializers stay in the graph: they keep it readable in viewers
 
 _ELEMENT_TYPES = {'uint8': TensorProto.UINT8, 'float32': TensorProto.FLOAT}
-
-
-class Form(enum.Enum):
-    """What a graph is written for; its value is in the file's name."""
-
-    GENERAL = ''
-    """A GPU in fp32."""
-    PROCESSOR = 'cpu'
-    """A processor in fp32."""
-    TENSOR_CORES = 'half'
-    """A GPU's tensor cores, in fp16 and int8; the graph itself is in fp32."""
 
 
 class GraphBuilder:

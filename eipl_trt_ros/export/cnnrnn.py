@@ -7,10 +7,7 @@ from __future__ import annotations
 import math
 
 from eipl_trt_ros.export.builder import GraphBuilder
-from eipl_trt_ros.export.cnnrnn_layers import (
-    LayersForProcessors,
-    layers_for,
-)
+from eipl_trt_ros.export.cnnrnn_layers import LayersForProcessors, layers_for
 from eipl_trt_ros.export.gpu import linear_of_sums, lstm_of_sums
 from eipl_trt_ros.export.layers import Seen, linear, lstm
 from eipl_trt_ros.spec import CNNRNN_CHANNELS, CNNRNN_IMAGE_SIZE, CNNRNN_SMALLEST, ModelSpec

@@ -19,7 +19,7 @@ from eipl_trt_ros.export.blocks import (
     whole_lanes,
     with_channels,
 )
-from eipl_trt_ros.export.builder import Form, GraphBuilder
+from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.cpu import convolution_of_pixels
 from eipl_trt_ros.export.doubling import (
     doubled_again,
@@ -31,7 +31,7 @@ from eipl_trt_ros.export.doubling import (
 )
 from eipl_trt_ros.export.gpu import normalised_map
 from eipl_trt_ros.export.layers import Seen, linear
-from eipl_trt_ros.spec import CNNRNN_CHANNELS, ModelSpec
+from eipl_trt_ros.spec import CNNRNN_CHANNELS, Form, ModelSpec
 
 Shape = tuple[int, int, int]
 

@@ -12,7 +12,7 @@ import onnx
 
 from eipl_trt_ros.bundle import Bundle, graph_file
 from eipl_trt_ros.export import cnnrnn, sarnn
-from eipl_trt_ros.export.builder import Form, GraphBuilder
+from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.doubling import blocks_as_planes
 from eipl_trt_ros.export.layers import (
     Seen,
@@ -26,7 +26,7 @@ from eipl_trt_ros.export.layers import (
     vector,
 )
 from eipl_trt_ros.export.weights import WeightFile
-from eipl_trt_ros.spec import GRAPHS
+from eipl_trt_ros.spec import GRAPHS, Form
 
 
 def build_graph(
@@ -126,7 +126,7 @@ def write_graphs(bundle: Bundle, progress: Callable[[str], None] | None = None) 
             if progress is not None:
                 progress(graph)
             for form in Form:
-                name = graph_file(graph, form.value)
+                name = graph_file(graph, form)
                 with tempfile.NamedTemporaryFile(
                     dir=bundle.path, prefix='.', suffix=f'.{name}', delete=False
                 ) as file:

@@ -89,22 +89,20 @@ def image(build: GraphBuilder, spec: ModelSpec, seen: Seen) -> str:
     """
     features = _encode(build, spec, 'im_encoder', seen)
     value = build.add('Mul', [features, _heatmaps(build, spec)], 'heatmap/apply')
-    if _in_blocks(build, spec):
+    blocks = _in_blocks(build, spec)
+    if blocks:
         size = 4 * spec.points_dim, spec.map_height // 2, spec.map_width // 2
         value = with_channels(build, value, 'decoder_image', size, whole_lanes(size[0]))
-        for index in (0, 2, 4):
-            name = f'decoder_image/conv{index // 2 + 1}'
-            layer = f'decoder_image.{index}'
-            value = _convolution_of_blocks(build, value, layer, name, transposed=True)
-            value = _leaky(build, value, f'{name}_activation')
-        return pixels_of_blocks(build, value, 'decoder_image/together')
     height = spec.map_height
     for index in (0, 2, 4):
         height += 2
-        name = f'decoder_image/conv{index // 2 + 1}'
-        value = _convolution(build, value, f'decoder_image.{index}', name, height, transposed=True)
+        layer, name = f'decoder_image.{index}', f'decoder_image/conv{index // 2 + 1}'
+        if blocks:
+            value = _convolution_of_blocks(build, value, layer, name, transposed=True)
+        else:
+            value = _convolution(build, value, layer, name, height, transposed=True)
         value = _leaky(build, value, f'{name}_activation')
-    return value
+    return pixels_of_blocks(build, value, 'decoder_image/together') if blocks else value
 
 
 def _leaky(build: GraphBuilder, value: str, name: str) -> str:
@@ -120,20 +118,18 @@ def _encode(
     For tensor cores the maps are in blocks: (1, 4 * K, H / 2 - 3, W / 2 - 3).
     """
     height, value = spec.image_height, seen.value
-    if _in_blocks(build, spec):
+    blocks = _in_blocks(build, spec)
+    if blocks:
         size = 3, spec.image_height, spec.image_width
         value = image_in_blocks(build, value, 'image', size)
         size = 4 * size[0], size[1] // 2, size[2] // 2
         value = with_channels(build, value, 'image', size, whole_lanes(size[0]))
-        for index in (0, 2, 4):
-            name = f'{encoder}/conv{index // 2 + 1}'
-            value = _convolution_of_blocks(build, value, f'{encoder}.{index}', name)
-            value = _leaky(build, value, f'{name}_activation')
-        return value
     for index in (0, 2, 4):
         height -= 2
         layer, name = f'{encoder}.{index}', f'{encoder}/conv{index // 2 + 1}'
-        if index == 0 and seen.level is not None:
+        if blocks:
+            value = _convolution_of_blocks(build, value, layer, name)
+        elif index == 0 and seen.level is not None:
             kernel, bias = build.array(f'{layer}.weight'), build.weight(f'{layer}.bias')
             value = convolution_of_pixels(
                 build, value, kernel, bias, name, weights=layer, level=seen.level
@@ -201,6 +197,7 @@ def _convolution(
         kernel, bias = (np.float32(factor * part.astype(np.float64)) for part in (kernel, bias))
         changed += '_scaled'
     count, before = kernel.shape[:2]
+    # on a GPU it pays where a layer gives less than it takes (measured, docs/performance.md)
     if fills_few_lanes(count) if build.cpu else count < before:
         return convolution_by_rows(
             build, value, kernel, bias, name, weights=layer, height=height, padding=padding

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from graph_parts import Array, run_part
+from graph_parts import Array, draw, near, run_part
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -26,16 +26,12 @@ from eipl_trt_ros.export.blocks import (
     whole_lanes,
     with_channels,
 )
-from eipl_trt_ros.export.builder import Form, GraphBuilder
+from eipl_trt_ros.export.builder import GraphBuilder
+from eipl_trt_ros.spec import Form
 
 channels, seeds = st.integers(1, 20), st.integers(0, 2**32 - 1)
 sides, even_sides = st.integers(1, 12), st.integers(2, 10).map(lambda half: 2 * half)
 sizes, even_sizes = st.tuples(sides, sides), st.tuples(even_sides, even_sides)
-
-
-def draw(seed: int, *shapes: tuple[int, ...]) -> list[Array]:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
 def run(value: Array, write: Callable[[GraphBuilder], str], shape: tuple[int, ...]) -> Array:
@@ -44,11 +40,6 @@ def run(value: Array, write: Callable[[GraphBuilder], str], shape: tuple[int, ..
         {'x': value}, {}, lambda build: [write(build)], [shape], form=Form.TENSOR_CORES
     )
     return found
-
-
-def near(found: Array, expected: torch.Tensor) -> None:
-    """Both agree to float rounding of sums of a few hundred products."""
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @settings(deadline=None, max_examples=25)  # a loaded machine is no bug

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from graph_parts import Array, run_part
+from graph_parts import Array, draw, near, run_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eipl_trt_ros.export.builder import Form, GraphBuilder
+from eipl_trt_ros.export.builder import GraphBuilder
 from eipl_trt_ros.export.cpu import convolution_of_pixels, fills_few_lanes
 from eipl_trt_ros.export.doubling import (
     blocks_as_pixels,
@@ -27,14 +27,10 @@ from eipl_trt_ros.export.doubling import (
     rows_together,
 )
 from eipl_trt_ros.export.rows import convolution_by_rows
+from eipl_trt_ros.spec import Form
 
 sides, channels, seeds = st.integers(3, 20), st.integers(1, 20), st.integers(0, 2**32 - 1)
 sizes = st.tuples(sides, sides)
-
-
-def draw(seed: int, *shapes: tuple[int, ...]) -> list[Array]:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
 def run(
@@ -45,11 +41,6 @@ def run(
 ) -> list[Array]:
     """Write a graph from the input ``x`` to some values and run it."""
     return run_part({'x': value}, weights, write, shapes, form=Form.PROCESSOR)
-
-
-def near(found: Array, expected: torch.Tensor) -> None:
-    """Both agree to float rounding of sums of a few hundred products."""
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @settings(deadline=None, max_examples=25)  # a loaded machine is no bug

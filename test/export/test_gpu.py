@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from graph_parts import Array, run_part
+from graph_parts import Array, draw, run_part
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,11 +22,6 @@ from eipl_trt_ros.export.gpu import (
 
 sides, seeds = st.integers(1, 40), st.integers(0, 2**32 - 1)
 EPSILON = 1e-5
-
-
-def draw(seed: int, *shapes: tuple[int, ...]) -> list[Array]:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
 def expected_points(logits: NDArray[np.float64], x: Array, y: Array) -> NDArray[np.float64]:
